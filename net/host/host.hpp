@@ -1,0 +1,43 @@
+// The machine we run on: its files and its facts. Simulated machines keep files in memory and
+// survive a crash of their process.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "basis/result.hpp"
+
+namespace troupe::net {
+
+/// Small files, whole. Calls are short and block; any thread.
+class files {
+ public:
+  virtual ~files() = default;
+  virtual result<std::string> read(const std::string& path) const = 0;      ///< not_found | forbidden | internal.
+  /// Replaces atomically (temporary file, sync, rename) with this mode; makes missing folders (0700).
+  virtual result<void> write(const std::string& path, std::string_view text, unsigned mode) = 0;
+  /// Writes only when there is no such file: already_exists otherwise. Atomic against other processes.
+  virtual result<void> create(const std::string& path, std::string_view text, unsigned mode) = 0;
+  virtual result<void> remove(const std::string& path) = 0;                 ///< ok when absent.
+  virtual bool exists(const std::string& path) const = 0;
+  virtual result<void> make_folder(const std::string& path, unsigned mode) = 0;
+  virtual result<void> link(const std::string& target, const std::string& path) = 0;  ///< Symbolic; replaces.
+};
+
+struct machine_facts {
+  std::string hostname;                 ///< Lower case.
+  std::string default_address;          ///< Source address of the default route; 127.0.0.1 when there is none.
+  std::string kernel, os_image, architecture, machine_id, system_uuid, boot_id;
+  unsigned cpus = 1;
+  std::uint64_t memory_bytes = 0, disk_bytes = 0, disk_free_bytes = 0;
+};
+
+class machine {
+ public:
+  virtual ~machine() = default;
+  virtual machine_facts facts(const std::string& disk_path) const = 0;
+};
+
+}  // namespace troupe::net

@@ -1,0 +1,16 @@
+// YAML in and out, as JSON values. Plain scalars are typed as YAML 1.1 readers of Kubernetes do:
+// true/false, null, integers, floats, else text.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "basis/json.hpp"
+
+namespace troupe {
+
+/// Reads the first document; `invalid` names line, column and the reason (a tab is named as such).
+result<json> parse_yaml(std::string_view text);
+/// Block style, keys in the value's order.
+std::string to_yaml(const json& value);
+
+}  // namespace troupe
