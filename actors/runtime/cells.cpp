@@ -1,0 +1,81 @@
+#include "actors/runtime/cells.hpp"
+
+#include <cxxabi.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace troupe::rt {
+namespace {
+constexpr std::size_t errors_kept_max = 256;
+}
+
+std::uint64_t theatre::now_ns() noexcept {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1000000000ull + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+std::string plain_name(const std::type_info& of) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(of.name(), nullptr, nullptr, &status);
+  std::string out = status == 0 && text ? text : of.name();
+  std::free(text);
+  constexpr std::string_view outer = "troupe::";
+  for (auto at = out.find(outer); at != std::string::npos; at = out.find(outer)) out.erase(at, outer.size());
+  return out;
+}
+
+theatre& theatre::instance() {
+  static theatre all;
+  return all;
+}
+
+std::shared_ptr<cell> theatre::add(std::uint64_t id, std::uint64_t parent, std::string name,
+                                   const std::type_info& state) {
+  auto made = std::make_shared<cell>();
+  made->id = id;
+  made->parent = parent;
+  made->name = std::move(name);
+  made->room = plain_name(state);
+  if (const auto at = made->room.rfind("::"); at != std::string::npos) made->room.resize(at);
+  const std::lock_guard guard(lock_);
+  if (cells_.size() >= sweep_at_) {
+    std::erase_if(cells_, [](const auto& c) { return c.expired(); });
+    sweep_at_ = std::max<std::size_t>(1024, cells_.size() * 2);
+  }
+  cells_.push_back(made);
+  return made;
+}
+
+void theatre::note_error(const cell& of, std::string text) {
+  const std::lock_guard guard(lock_);
+  if (errors_.size() >= errors_kept_max) errors_.erase(errors_.begin());
+  errors_.emplace_back(of.id, std::move(text));
+}
+
+std::vector<cell_view> theatre::views() {
+  std::vector<cell_view> out;
+  const auto now = now_ns();
+  const std::lock_guard guard(lock_);
+  for (const auto& weak : cells_) {
+    const auto c = weak.lock();
+    if (!c) continue;
+    const auto* last = c->last_message.load(std::memory_order_relaxed);
+    const auto since = c->running_since_ns.load(std::memory_order_relaxed);
+    // Handled is read first: read the other way round a depth could come out negative.
+    const auto handled = c->handled.load(std::memory_order_acquire);
+    cell_view v{c->id, c->parent, c->name, c->detail, c->room, last ? plain_name(*last) : "", "",
+                c->received.load(std::memory_order_relaxed), handled, c->slices.load(std::memory_order_relaxed),
+                c->busy_ns.load(std::memory_order_relaxed), c->slice_ns_max.load(std::memory_order_relaxed),
+                since && now > since ? now - since : 0, c->restarts.load(), c->dead.load()};
+    for (const auto& [id, text] : errors_)
+      if (id == c->id) v.last_error = text;
+    out.push_back(std::move(v));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return out;
+}
+
+}  // namespace troupe::rt

@@ -1,0 +1,61 @@
+// What the console knows of an actor without asking it: a cell of counters that the actor's base
+// class keeps. Cells are read from any thread, so an actor that is stuck is seen too.
+//
+// The theatre owns the list; an actor and the list share a cell. Writers are the actor's own thread
+// (all but `received`, which every sender bumps). Costs 3 ns a message: slices are timed 1 in 16.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <typeinfo>
+#include <vector>
+
+namespace troupe::rt {
+
+struct cell {
+  std::uint64_t id = 0, parent = 0;
+  std::string name;      ///< The state class's name, e.g. "keeper".
+  std::string detail;    ///< What tells it from its siblings, e.g. a kind; may be empty.
+  std::string room;      ///< From the namespace of its state class, e.g. "node_password".
+  alignas(64) std::atomic<std::uint64_t> received{0};
+  alignas(64) std::atomic<std::uint64_t> handled{0};
+  std::atomic<std::uint64_t> slices{0}, busy_ns{0}, slice_ns_max{0};
+  std::atomic<std::uint64_t> running_since_ns{0};     ///< 0 while it waits.
+  std::atomic<const std::type_info*> last_message{nullptr};
+  std::atomic<bool> dead{false};
+  std::atomic<unsigned> restarts{0};
+  std::atomic<std::uint64_t> failures{0};
+};
+
+/// A copy of a cell's figures for printing.
+struct cell_view {
+  std::uint64_t id, parent;
+  std::string name, detail, room, last_message, last_error;
+  std::uint64_t received, handled, slices, busy_ns, slice_ns_max, running_ns;
+  unsigned restarts;
+  bool dead;
+};
+
+/// All cells of the process. Any thread.
+class theatre {
+ public:
+  static theatre& instance();
+  std::shared_ptr<cell> add(std::uint64_t id, std::uint64_t parent, std::string name, const std::type_info& state);
+  /// Living actors, and dead ones that somebody still holds (a leak of handles), in order of id.
+  std::vector<cell_view> views();
+  void note_error(const cell& of, std::string text);
+  static std::uint64_t now_ns() noexcept;
+
+ private:
+  std::mutex lock_;   // taken when an actor is born, fails, or is looked at; never per message
+  std::vector<std::weak_ptr<cell>> cells_;
+  std::vector<std::pair<std::uint64_t, std::string>> errors_;
+  std::size_t sweep_at_ = 1024;
+};
+
+/// "troupe::node_password::verify_password" without the outer namespace and state suffixes.
+std::string plain_name(const std::type_info& of);
+
+}  // namespace troupe::rt

@@ -1,0 +1,86 @@
+// The base of every actor of ours: keeps its cell (cells.hpp) and turns an exception into a noted
+// failure. Overrides the library's own hooks, so no handler has to cooperate.
+#pragma once
+#include <caf/scheduled_actor.hpp>
+#include <caf/sec.hpp>
+#include <caf/logger.hpp>
+
+#include "actors/runtime/cells.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::rt {
+
+template <class Base, class State>
+class observed : public Base {
+ public:
+  template <class... Ts>
+  explicit observed(caf::actor_config& cfg, Ts&&... xs) : Base(cfg, std::forward<Ts>(xs)...) {
+    cell_ = theatre::instance().add(this->id(), cfg.parent ? cfg.parent->id() : 0, State::name, typeid(State));
+    this->set_exception_handler([c = cell_](std::exception_ptr& thrown) -> caf::error {
+      std::string what = "unknown exception";
+      try {
+        std::rethrow_exception(thrown);
+      } catch (const std::exception& e) {
+        what = e.what();
+      } catch (...) {
+      }
+      c->failures.fetch_add(1, std::memory_order_relaxed);
+      log::error("runtime.actor_failed", {{"room", c->room}, {"actor", c->name}, {"id", c->id}, {"error", what}});
+      theatre::instance().note_error(*c, what);
+      return caf::sec::runtime_error;
+    });
+  }
+
+  using Base::enqueue;
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* on) override {
+    cell_->received.fetch_add(1, std::memory_order_relaxed);
+    Base::enqueue(std::move(what), on);
+  }
+
+  caf::resumable::resume_result resume(caf::execution_unit* on, std::size_t messages_max) override {
+    cell& c = *cell_;   // the scheduler holds a reference to us until this returns
+    const auto n = c.slices.load(std::memory_order_relaxed);
+    c.slices.store(n + 1, std::memory_order_relaxed);
+    if (n % sampled_every != 0) {
+      // A coarse mark without a clock reading: 1 means "running, since an unknown moment".
+      c.running_since_ns.store(1, std::memory_order_relaxed);
+      const auto out = Base::resume(on, messages_max);
+      c.running_since_ns.store(0, std::memory_order_relaxed);
+      return out;
+    }
+    const auto from = theatre::now_ns();
+    c.running_since_ns.store(from, std::memory_order_relaxed);
+    const auto out = Base::resume(on, messages_max);
+    const auto took = theatre::now_ns() - from;
+    c.busy_ns.store(c.busy_ns.load(std::memory_order_relaxed) + took * sampled_every, std::memory_order_relaxed);
+    if (took > c.slice_ns_max.load(std::memory_order_relaxed)) c.slice_ns_max.store(took, std::memory_order_relaxed);
+    c.running_since_ns.store(0, std::memory_order_relaxed);
+    return out;
+  }
+
+  caf::invoke_message_result consume(caf::mailbox_element& what) override {
+    cell& c = *cell_;
+    const auto& content = what.content();
+    if (!content.empty()) c.last_message.store(content.type(0).second, std::memory_order_relaxed);
+    const counted on_every_path(c);
+    return Base::consume(what);
+  }
+
+  bool cleanup(caf::error&& why, caf::execution_unit* host) override {
+    cell_->dead = true;
+    return Base::cleanup(std::move(why), host);
+  }
+
+  cell& my_cell() { return *cell_; }
+
+ private:
+  struct counted {   // a handler that throws has handled its message too
+    explicit counted(cell& c) : of(c) {}
+    ~counted() { of.handled.store(of.handled.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+    cell& of;
+  };
+  static constexpr std::uint64_t sampled_every = 16;
+  std::shared_ptr<cell> cell_;
+};
+
+}  // namespace troupe::rt

@@ -1,0 +1,47 @@
+// Everything an actor may reach outside its mailbox. One world is one process: a real one, or one
+// of many inside a simulation; nobody who holds it can tell which. Owned by whoever composes it,
+// outlives every actor spawned in it.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "basis/clock.hpp"
+#include "basis/rng.hpp"
+#include "net/dialer.hpp"
+#include "net/host/host.hpp"
+#include "net/listener.hpp"
+#include "net/shard.hpp"
+#include "net/tls/issuer.hpp"
+#include "net/tls/tls.hpp"
+#include "storage/engine.hpp"
+
+namespace caf {
+class actor_system;
+}
+
+namespace troupe::rt {
+
+class shard_unit;
+
+struct world {
+  caf::actor_system* system = nullptr;
+  bool simulated = false;            ///< For runtime/spawn.hpp alone.
+  net::shard* shard = nullptr;       ///< The net shard (one for now; a front per shard later).
+  shard_unit* unit = nullptr;        ///< Executes actors on that shard; null under simulation.
+  net::shard* slow = nullptr;        ///< A loop for work that takes long on purpose: hashing.
+  net::dialer* dialer = nullptr;
+  net::acceptor* acceptor = nullptr;
+  net::tls::provider* tls = nullptr;
+  net::tls::issuer* issuer = nullptr;
+  net::files* files = nullptr;
+  net::machine* machine = nullptr;
+  const wall_clock* wall = nullptr;
+  entropy* chance = nullptr;         ///< Keys, passwords, UIDs.
+  rng dice{0};                       ///< Everything else that is drawn; fork it by name.
+  /// Opens the datastore's engine; errors as storage says.
+  std::function<result<std::unique_ptr<storage::engine>>(const std::string& path)> open_engine;
+  /// Ends the process (or the simulated one) because it cannot go on; the sentence is for a person.
+  std::function<void(const std::string& why)> give_up;
+};
+
+}  // namespace troupe::rt
