@@ -1,0 +1,36 @@
+// Who may do what, decided from facts that are handed in. Nothing is allowed by default. Pure.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/apiserver/router.hpp"
+
+namespace troupe::apiserver {
+
+struct user_info {
+  std::string name;
+  std::vector<std::string> groups;
+};
+inline constexpr std::string_view group_masters = "system:masters";
+inline constexpr std::string_view group_nodes = "system:nodes";
+inline constexpr std::string_view group_authenticated = "system:authenticated";
+inline constexpr std::string_view group_unauthenticated = "system:unauthenticated";
+inline constexpr std::string_view node_user_prefix = "system:node:";
+
+/// True when a pod bound to `node` refers to the secret or configmap (`plural`) of that namespace and name, or, for
+/// "pods" with its name, when that pod is bound to the node, or, for "serviceaccounts", when such a pod runs as it.
+using node_relation = std::function<bool(std::string_view node, std::string_view plural, std::string_view ns,
+                                         std::string_view name)>;
+
+struct verdict {
+  bool allowed = false;
+  std::string reason;  ///< Why not, when there is more to say than no.
+};
+/// `uses` is asked only for node users.
+verdict authorize(const user_info& user, const target& asked, const node_relation& uses);
+/// The 403 for a refused request, in upstream's words.
+api_error refusal(const user_info& user, const target& asked, const verdict& why);
+
+}  // namespace troupe::apiserver
