@@ -1,0 +1,54 @@
+// Who may say what to a datastore shard: the one owner of an engine, of its log and of its order.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/runtime/handle.hpp"
+#include "storage/engine.hpp"
+
+namespace troupe::datastore {
+
+/// kind keeper -> shard. Answers what became of it; the change itself comes before, as changes_published.
+struct commit_operation { storage::operation what; };
+/// shard -> follower: committed changes below the follower's prefix, in revision order, each once.
+struct changes_published {
+  std::shared_ptr<const std::vector<storage::change>> changes;
+  storage::revision head = 0;
+};
+using follower_actor = rt::handle<void(changes_published)>;
+/// follower -> shard. Answers everything below the prefix at one revision; every later change follows
+/// as changes_published (which may overtake the answer: drop what is not newer than it).
+struct follow_prefix { std::string prefix; follower_actor who; };
+/// anyone -> shard. Answers the head once all that was committed before has been published.
+struct read_head {};
+/// engine's thread -> shard.
+struct batch_settled { std::uint64_t ticket; std::shared_ptr<storage::committed_batch> what; };
+struct page_settled { std::uint64_t ticket; std::shared_ptr<result<storage::page>> what; };
+struct standing_changed {};
+/// shard -> itself: let superseded revisions go.
+struct compaction_due {};
+/// node -> shard. Answers true once everything accepted so far is on disk and the engine is closed.
+struct close_datastore {};
+
+/// What a kind keeper holds.
+using writer_actor = rt::handle<storage::outcome(commit_operation), storage::page(follow_prefix),
+                                storage::revision(read_head)>;
+using shard_actor =
+    rt::handle<storage::outcome(commit_operation), storage::page(follow_prefix), storage::revision(read_head),
+               void(batch_settled), void(page_settled), void(standing_changed), void(compaction_due),
+               bool(close_datastore)>;
+
+}  // namespace troupe::datastore
+
+RT_MESSAGE(troupe::datastore::commit_operation)
+RT_MESSAGE(troupe::datastore::changes_published)
+RT_MESSAGE(troupe::datastore::follow_prefix)
+RT_MESSAGE(troupe::datastore::read_head)
+RT_MESSAGE(troupe::datastore::batch_settled)
+RT_MESSAGE(troupe::datastore::page_settled)
+RT_MESSAGE(troupe::datastore::standing_changed)
+RT_MESSAGE(troupe::datastore::compaction_due)
+RT_MESSAGE(troupe::datastore::close_datastore)
+RT_MESSAGE(troupe::storage::outcome)
+RT_MESSAGE(troupe::storage::page)
