@@ -54,11 +54,13 @@ using kind_keeper_actor =
     rt::handle<written(write_object), model::revision_number(catch_up), model::revision_number(start_keeping),
                void(datastore::changes_published), void(namespaces_changed), void(expiry_due)>;
 
-/// gate -> itself, on the net shard's timers.
+/// gate -> itself: bookmarks are due.
 struct minute_passed {};
+/// timers and exchanges -> gate: a watch has lived long enough, or its client is gone.
+struct watch_over { std::uint16_t kind = 0; std::uint64_t watch = 0; bool in_order = false; };
 using gate_actor =
     rt::handle<void(front::request_arrived), void(changes_applied), client::api_answer(client::api_call),
-               void(client::open_watch), void(client::close_watch), void(minute_passed)>;
+               void(client::open_watch), void(client::close_watch), void(watch_over), void(minute_passed)>;
 
 }  // namespace troupe::apiserver
 
@@ -69,4 +71,5 @@ RT_MESSAGE(troupe::apiserver::namespaces_changed)
 RT_MESSAGE(troupe::apiserver::catch_up)
 RT_MESSAGE(troupe::apiserver::start_keeping)
 RT_MESSAGE(troupe::apiserver::expiry_due)
+RT_MESSAGE(troupe::apiserver::watch_over)
 RT_MESSAGE(troupe::apiserver::minute_passed)

@@ -30,7 +30,7 @@ struct options {
   std::string continue_token;
   model::label_selector labels;
   model::field_selector fields;
-  std::optional<std::uint64_t> resource_version;  ///< Absent: the latest. 0: any.
+  std::optional<std::int64_t> resource_version;  ///< Absent: the latest. 0: any.
   version_match match = version_match::unset;
   bool watch = false, bookmarks = false, initial_events = false;
   std::optional<std::uint32_t> timeout_s;

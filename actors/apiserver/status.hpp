@@ -54,7 +54,7 @@ api_error conflict(const schema::kind& kind, std::string_view name, std::string_
 api_error generated_name_conflict(const schema::kind& kind, std::string_view generate_name);
 api_error expired(std::string message);                                         // 410
 /// `too old resource version: A (B)`
-api_error too_old_version(std::uint64_t asked, std::uint64_t oldest);
+api_error too_old_version(std::int64_t asked, std::int64_t oldest);
 api_error too_large(std::string message);                                       // 413
 api_error unsupported_media_type(std::string_view given, const std::vector<std::string>& accepted);  // 415
 api_error invalid(const schema::kind& kind, std::string_view name, const std::vector<cause>& causes);  // 422
@@ -66,7 +66,7 @@ api_error internal_error(std::string_view what);                                
 api_error unavailable(std::string message, int retry_after_s = 1);              // 503
 api_error timeout(std::string message, int retry_after_s = 0);                  // 504
 /// `Timeout: Too large resource version: N, current: M`
-api_error too_large_version(std::uint64_t asked, std::uint64_t current);
+api_error too_large_version(std::int64_t asked, std::int64_t current);
 /// Any error of ours (storage, ports) as the API says it.
 api_error from_error(const error& why, const schema::kind& kind, std::string_view name);
 

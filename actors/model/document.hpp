@@ -14,7 +14,7 @@
 
 namespace troupe::model {
 
-using revision_number = std::uint64_t;
+using revision_number = std::int64_t;  // as storage::revision
 
 class document;
 using document_ptr = std::shared_ptr<const document>;
@@ -64,7 +64,7 @@ class document {
 
 /// Publishes stored JSON (an object as prepare_create and prepare_update leave it, without resourceVersion; one that is
 /// there is replaced). `modified` 0 publishes without a resourceVersion. Fails with corrupt when the text is not a
-/// JSON object with metadata.name.
+/// JSON object with metadata.name. A kind that shares another's storage makes a document of that one.
 result<document_ptr> make_document(const schema::kind& kind, std::string_view stored, revision_number created,
                                    revision_number modified);
 /// The same object at another revision: the last state in a DELETED event.
@@ -73,5 +73,9 @@ document_ptr with_revision(const document& from, revision_number modified);
 json parse(const document& from);
 /// The text as another kind of the same storage serves it (events.k8s.io for v1 events): renamed top-level members.
 std::string text_as(const document& from, const schema::kind& served);
+/// The same for values, both ways. Nothing happens to kinds that are stored as they are served. Decoding and the rules
+/// of writing do this themselves: between them an object has its stored form.
+void rename_to_stored(json& object, const schema::kind& served);
+void rename_from_stored(json& object, const schema::kind& served);
 
 }  // namespace troupe::model

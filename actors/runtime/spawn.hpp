@@ -22,6 +22,12 @@ H spawn_pinned(const world& in, std::string detail, Ts&&... xs) {
   return in.system->spawn<pinned<host<H, S>>>(in.unit, std::move(detail), std::forward<Ts>(xs)...);
 }
 
+template <class H, class S, class... Ts>
+H spawn_slow(const world& in, std::string detail, Ts&&... xs) {
+  if (in.simulated) return spawn<H, S>(in, std::move(detail), std::forward<Ts>(xs)...);
+  return in.system->spawn<pinned<host<H, S>>>(in.slow_unit, std::move(detail), std::forward<Ts>(xs)...);
+}
+
 /// Sends without a sender; from callbacks of ports, on any thread.
 template <class H, class M>
 void post(const H& to, M&& what) {

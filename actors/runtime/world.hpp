@@ -28,7 +28,7 @@ struct world {
   bool simulated = false;            ///< For runtime/spawn.hpp alone.
   net::shard* shard = nullptr;       ///< The net shard (one for now; a front per shard later).
   shard_unit* unit = nullptr;        ///< Executes actors on that shard; null under simulation.
-  net::shard* slow = nullptr;        ///< A loop for work that takes long on purpose: hashing.
+  shard_unit* slow_unit = nullptr;   ///< A loop for work that takes long on purpose: hashing. Null likewise.
   net::dialer* dialer = nullptr;
   net::acceptor* acceptor = nullptr;
   net::tls::provider* tls = nullptr;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "basis/bytes.hpp"
+#include "basis/clock.hpp"
 #include "net/stream.hpp"
 
 namespace troupe::net::http {

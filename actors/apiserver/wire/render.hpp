@@ -28,18 +28,18 @@ std::string render_value(const rendering& how, const json& value);
 /// One page of a list: documents and what the list's metadata says.
 struct page {
   std::vector<model::document_ptr> items;
-  std::uint64_t revision = 0;
+  std::int64_t revision = 0;
   std::string continue_token;                    ///< "" on the last page.
   std::optional<std::uint64_t> remaining;        ///< Only without selectors.
 };
 /// Takes a page out of `from`: objects of `ns` ("" = all) that the options' selectors match, at most `limit`, from
 /// the key in `start` on.
-page select_page(const model::snapshot& from, std::uint64_t revision, const schema::kind& kind, std::string_view ns,
+page select_page(const model::snapshot& from, std::int64_t revision, const schema::kind& kind, std::string_view ns,
                  const options& ask, std::string_view start = {});
 
 /// What a continue token says; opaque to clients (base64url of {"v":"meta.k8s.io/v1","rv":N,"start":"key"}).
 struct page_mark {
-  std::uint64_t revision = 0;  ///< 0: continue inconsistently at whatever is the latest.
+  std::int64_t revision = 0;  ///< 0: continue inconsistently at whatever is the latest.
   std::string start;
 };
 std::string encode_mark(const page_mark& mark);
@@ -67,7 +67,7 @@ enum class event_type : std::uint8_t { added, modified, deleted, bookmark, error
 /// One line of a watch stream with its line end. `first` writes a table's column definitions.
 std::string render_watch_event(const rendering& how, event_type type, const model::document& item, bool first);
 /// A bookmark at `revision`; `initial_end` marks the end of the initial events.
-std::string render_bookmark(const rendering& how, std::uint64_t revision, bool initial_end, bool first);
+std::string render_bookmark(const rendering& how, std::int64_t revision, bool initial_end, bool first);
 /// An ERROR event with the Status.
 std::string render_watch_error(const api_error& why);
 

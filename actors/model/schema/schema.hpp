@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace troupe::model::schema {
 
@@ -75,6 +76,7 @@ const kind* find_by_name(std::string_view group, std::string_view version, std::
 
 enum class field_type : std::uint8_t {
   text, integer, number, boolean, base64, time, micro_time, duration, quantity, int_or_string,
+  text_list,  ///< A list of texts that protobuf wraps in a message of its own.
   any,      ///< Free JSON (FieldsV1, RawExtension, JSON schema values).
   message   ///< A nested message.
 };
@@ -112,10 +114,12 @@ struct message {
   std::uint32_t description;
   std::uint32_t first_field;
   std::uint16_t fields_count;
-  std::uint16_t flags;        ///< field::atomic for atomic structs.
+  std::uint16_t carriers_count;  ///< proto_only fields, after the others.
+  std::uint16_t flags;           ///< field::atomic for atomic structs.
 
   std::string_view name() const;
   std::span<const field> fields() const;
+  std::span<const field> carriers() const;
   /// By JSON name; null when unknown.
   const field* find(std::string_view json_name) const;
   /// By protobuf number; null when unknown.
@@ -133,6 +137,7 @@ class descriptions {
   std::string_view at(std::uint32_t index) const;
  private:
   std::string text_;
+  std::vector<std::uint32_t> starts_;
 };
 /// Digest of the whole table, hexadecimal; changes when kinds.data or fields.data do.
 std::string_view digest();

@@ -1,0 +1,309 @@
+#include "actors/apiserver/gate.hpp"
+
+#include "actors/apiserver/auth/node_relations.hpp"
+#include "actors/apiserver/identity.hpp"
+#include "actors/apiserver/node_proxy.hpp"
+#include "actors/apiserver/reads.hpp"
+#include "actors/apiserver/respond.hpp"
+#include "actors/apiserver/sinks.hpp"
+#include "actors/runtime/errors.hpp"
+#include "actors/runtime/spawn.hpp"
+
+namespace troupe::apiserver {
+namespace {
+
+using exchange_ptr = net::http::exchange_ptr;
+using request_ptr = std::shared_ptr<net::http::request>;
+
+class gate_state {
+ public:
+  static constexpr const char* name = "gate";
+  explicit gate_state(rt::self<gate_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, gate_config config, std::map<std::uint16_t, kind_keeper_actor> keepers,
+            tunnel::switchboard_actor switchboard) {
+    world_ = &in;
+    config_ = std::move(config);
+    keepers_ = std::move(keepers);
+    switchboard_ = std::move(switchboard);
+    tokens_ = {config_.bearer_server, config_.bearer_agent};
+    dice_ = in.dice.fork("gate");
+    for (const auto& [kind, keeper] : keepers_) fans_.emplace(kind, watch_fan(config_.fan));
+    self_->delayed_send(rt::strong<gate_actor>(self_), config_.fan.bookmark_every, minute_passed{});
+  }
+
+  gate_actor::behavior_type make_behavior() {
+    return {
+        [this](front::request_arrived& got) { arrive(std::move(got.ask), std::move(got.answer)); },
+        [this](changes_applied& news) { fans_.at(news.kind).hear(news, world_->wall->now()); },
+        [this](client::api_call& call) { return call_locally(std::move(call)); },
+        [this](client::open_watch& ask) { watch_locally(std::move(ask)); },
+        [this](client::close_watch& ask) { close_locally(ask); },
+        [this](watch_over& done) { fans_.at(done.kind).close(done.watch, done.in_order, "the watch's time is over"); },
+        [this](minute_passed) { pass_minute(); },
+    };
+  }
+
+ private:
+  // --- who and what ----------------------------------------------------------------------------
+
+  void arrive(request_ptr ask, exchange_ptr to) {
+    auto who = identify(*ask, tokens_);
+    if (auto* bad = std::get_if<api_error>(&who)) return respond_error(*to, *bad);
+    serve(std::get<user_info>(who), ask, to);
+  }
+
+  void serve(const user_info& user, const request_ptr& ask, const exchange_ptr& to) {
+    auto routed = route(ask->method, ask->path, ask->query);
+    if (auto* bad = std::get_if<api_error>(&routed)) {
+      // A stranger learns nothing about what there is.
+      if (user.name == "system:anonymous") return respond_error(*to, forbidden_path(user.name, "get", ask->path));
+      return respond_error(*to, *bad);
+    }
+    auto asked = std::make_shared<const target>(std::move(std::get<target>(routed)));
+    const auto verdict = authorize(user, *asked, relations());
+    if (!verdict.allowed) return respond_error(*to, refusal(user, *asked, verdict));
+    if (!asked->kind) return serve_path(*asked, *ask, to);
+    if (asked->subresource == "proxy") return proxy(user, *asked, *ask, to);
+    auto form = negotiate(ask->headers.get("accept"), ask->headers.get("user-agent"), *asked);
+    if (auto* bad = std::get_if<api_error>(&form)) return respond_error(*to, *bad);
+    const rendering how{asked->kind, std::get<representation>(form), world_->wall->now()};
+    switch (asked->what) {
+      case verb::get: return with_version(asked, how, to, &gate_state::get);
+      case verb::list: return with_version(asked, how, to, &gate_state::list);
+      case verb::watch: return watch(asked, how, to);
+      default: return write(user, asked, how, *ask, to);
+    }
+  }
+
+  node_relation relations() const {
+    return [this](std::string_view node, std::string_view plural, std::string_view ns, std::string_view object) {
+      const auto* pods = schema::find("", "v1", "pods");
+      return node_uses(fans_.at(pods->storage).all(), node, plural, ns, object);
+    };
+  }
+
+  void serve_path(const target& asked, const net::http::request& ask, const exchange_ptr& to) {
+    if (asked.path == "/healthz" || asked.path == "/livez" || asked.path == "/readyz" ||
+        asked.path.starts_with("/healthz/") || asked.path.starts_with("/livez/") || asked.path.starts_with("/readyz/"))
+      return serve_health(asked, to);
+    if (ask.method != "GET" && ask.method != "HEAD") return respond_error(*to, method_not_allowed(ask.method, asked.path));
+    auto reply = discover(asked, ask.headers.get("accept"), config_.build);
+    if (auto* bad = std::get_if<api_error>(&reply)) return respond_error(*to, *bad);
+    respond_discovery(*to, std::get<discovery_reply>(reply), ask.headers.get("if-none-match"));
+  }
+
+  void serve_health(const target& asked, const exchange_ptr& to) {
+    std::string waiting, lines;
+    for (const auto& [kind, fan] : fans_) {
+      const std::string plural(schema::kinds()[kind].plural);
+      lines += (fan.loaded() ? "[+]cache-" + plural + " ok\n" : "[-]cache-" + plural + " failed: loading\n");
+      if (!fan.loaded()) waiting += (waiting.empty() ? "" : ", ") + plural;
+    }
+    const bool live = !asked.path.starts_with("/readyz");
+    const bool ok = live || waiting.empty();
+    const bool verbose = find_pair(asked.query, "verbose") != nullptr;
+    const std::string check = asked.path.substr(1);
+    if (!ok) return respond_text(*to, 503, lines + check + " check failed\n");
+    respond_text(*to, 200, verbose ? (live ? "[+]ping ok\n" : "[+]ping ok\n" + lines) + check + " check passed\n" : "ok");
+  }
+
+  // --- reading ---------------------------------------------------------------------------------
+
+  using reader = void (gate_state::*)(const std::shared_ptr<const target>&, const rendering&, const exchange_ptr&);
+
+  /// A revision this cache has not seen may have come from another kind's answer: the keeper knows.
+  void with_version(const std::shared_ptr<const target>& asked, const rendering& how, const exchange_ptr& to, reader then) {
+    const auto& fan = fans_.at(asked->kind->storage);
+    if (!fan.loaded()) return respond_error(*to, unavailable("the server is still loading its objects"));
+    const auto wanted = asked->ask.resource_version.value_or(0);
+    if (wanted <= fan.head()) return (this->*then)(asked, how, to);
+    self_->request(keepers_.at(asked->kind->storage), caf::infinite, catch_up{})
+        .then([this, asked, how, to, then, wanted](model::revision_number head) {
+          if (wanted > head) return respond_error(*to, too_large_version(wanted, head));
+          (this->*then)(asked, how, to);
+        }, [to](caf::error& why) { respond_error(*to, unavailable(rt::reason(why).note)); });
+  }
+
+  void get(const std::shared_ptr<const target>& asked, const rendering& how, const exchange_ptr& to) {
+    const auto key = asked->ns.empty() ? asked->name : asked->ns + "/" + asked->name;
+    const auto doc = fans_.at(asked->kind->storage).all().find(key);
+    if (!doc) return respond_error(*to, not_found(*asked->kind, asked->name));
+    respond_body(*to, 200, content_type(how.as), render_object(how, *doc));
+  }
+
+  void list(const std::shared_ptr<const target>& asked, const rendering& how, const exchange_ptr& to) {
+    const auto& fan = fans_.at(asked->kind->storage);
+    auto chosen = pages_.choose(asked->kind->storage, fan.all(), fan.head(), *asked, world_->shard->now());
+    if (auto* bad = std::get_if<api_error>(&chosen)) return respond_error(*to, *bad);
+    send_list(to, how, std::move(std::get<page>(chosen)), {config_.list_piece_bytes, config_.list_unsent_max});
+  }
+
+  void watch(const std::shared_ptr<const target>& asked, const rendering& how, const exchange_ptr& to) {
+    auto& fan = fans_.at(asked->kind->storage);
+    if (!fan.loaded()) return respond_error(*to, unavailable("the server is still loading its objects"));
+    if (watches() >= config_.watches_max) return respond_error(*to, too_many_requests("too many watches are open", 1));
+    if (asked->ask.initial_events && asked->ask.match != version_match::not_older_than)
+      return respond_error(*to, invalid_options("ListOptions", {forbidden_value("resourceVersionMatch",
+                                                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")}));
+    net::http::header_list head;
+    head.add("content-type", content_type(how.as));
+    head.add("cache-control", "no-cache, private");
+    to->start(200, std::move(head));
+    watch_request request{how, asked->ns, asked, make_http_sink(to)};
+    auto opened = fan.open(request, world_->wall->now());
+    if (auto* bad = std::get_if<api_error>(&opened)) {
+      to->chunk(render_watch_error(*bad));
+      return to->finish();
+    }
+    const auto id = std::get<watch_fan::watcher_id>(opened);
+    const auto kind = asked->kind->storage;
+    auto me = rt::strong<gate_actor>(self_);
+    to->on_gone([me, kind, id] { rt::post(me, watch_over{kind, id, false}); });
+    const auto span = asked->ask.timeout_s ? std::chrono::seconds(*asked->ask.timeout_s)
+                                           : std::chrono::seconds(1800 + dice_.below(1800));
+    self_->delayed_send(me, std::chrono::nanoseconds(span), watch_over{kind, id, true});
+  }
+
+  std::size_t watches() const {
+    std::size_t n = 0;
+    for (const auto& [kind, fan] : fans_) n += fan.watchers();
+    return n;
+  }
+
+  // --- writing ---------------------------------------------------------------------------------
+
+  void write(const user_info& user, const std::shared_ptr<const target>& asked, const rendering& how,
+             net::http::request& ask, const exchange_ptr& to) {
+    if (writes_open_ >= config_.writes_open_max)
+      return respond_error(*to, too_many_requests("too many writes are waiting", 1));
+    ++writes_open_;
+    write_object order{asked, std::move(ask.body), std::string(ask.headers.get("content-type")), user.name};
+    self_->request(keepers_.at(asked->kind->storage), caf::infinite, std::move(order))
+        .then([this, how, to](written& got) {
+          --writes_open_;
+          if (auto* bad = std::get_if<api_error>(&got.answer)) return respond_error(*to, *bad);
+          if (auto* text = std::get_if<std::string>(&got.answer))
+            return respond_body(*to, 200, "application/json", std::move(*text), got.warnings);
+          rendering fresh = how;
+          fresh.now = world_->wall->now();
+          respond_body(*to, success_code(got.created), content_type(how.as),
+                       render_object(fresh, *std::get<model::document_ptr>(got.answer)), got.warnings);
+        }, [this, to](caf::error& why) {
+          --writes_open_;
+          respond_error(*to, unavailable("the keeper of this kind is away: " + rt::reason(why).note));
+        });
+  }
+
+  // --- carrying on to nodes --------------------------------------------------------------------
+
+  void proxy(const user_info& user, const target& asked, const net::http::request& ask, const exchange_ptr& to) {
+    (void)user;
+    const auto named = split_proxy_name(asked.name);
+    if (!named || (named->scheme != "" && named->scheme != "https"))
+      return respond_error(*to, bad_request("nodes are reached over https only: use NODE or https:NODE:10250"));
+    const auto* nodes = schema::find("", "v1", "nodes");
+    if (asked.kind != nodes) return respond_error(*to, no_such_path());
+    if (!fans_.at(nodes->storage).all().find(named->name)) return respond_error(*to, not_found(*nodes, named->name));
+    const std::string port = named->port.empty() ? "10250" : named->port;
+    std::string path = asked.rest.empty() ? "/" : asked.rest;
+    if (!ask.query.empty()) path += "?" + ask.query;
+    proxy_config with{{config_.kubelet_trust, named->name, config_.kubelet_client}, config_.proxy_patience};
+    auto carried = std::make_shared<net::http::request>(ask);
+    self_->request(switchboard_, std::chrono::seconds(10), tunnel::open_stream{{named->name}, "127.0.0.1:" + port})
+        .then([this, with, path, carried, to](tunnel::stream_box& box) mutable {
+          proxy_to_node(*world_, std::move(with), std::move(*box.stream), *carried, std::move(path), to);
+        }, [to](caf::error& why) {
+          auto out = unavailable(rt::reason(why).note, 1);
+          respond_error(*to, out);
+        });
+  }
+
+  // --- for those inside ------------------------------------------------------------------------
+
+  static request_ptr as_request(client::api_call& call) {
+    auto ask = std::make_shared<net::http::request>();
+    ask->method = call.method;
+    const auto mark = call.path.find('?');
+    ask->path = call.path.substr(0, mark);
+    if (mark != std::string::npos) ask->query = call.path.substr(mark + 1);
+    ask->headers.add("content-type", call.content_type);
+    ask->body = std::move(call.body);
+    return ask;
+  }
+  static user_info as_user(const client::api_call& call) {
+    user_info user{call.user, call.groups};
+    user.groups.emplace_back(group_authenticated);
+    return user;
+  }
+
+  caf::result<client::api_answer> call_locally(client::api_call call) {
+    auto answer = self_->make_response_promise<client::api_answer>();
+    const auto user = as_user(call);
+    serve(user, as_request(call), make_local_exchange([answer](client::api_answer got) mutable { answer.deliver(std::move(got)); }));
+    return answer;
+  }
+
+  void watch_locally(client::open_watch ask) {
+    const auto user = as_user(ask.call);
+    auto refuse = [&](std::string_view why) {
+      self_->send(ask.to, client::watch_event{ask.watch, "CLOSED", std::make_shared<const json>(json{{"message", why}})});
+    };
+    const auto request = as_request(ask.call);
+    auto routed = route("GET", request->path, request->query);
+    auto* t = std::get_if<target>(&routed);
+    if (!t || !t->kind || t->what != verb::watch) return refuse("not a watch");
+    auto asked = std::make_shared<const target>(std::move(*t));
+    if (!authorize(user, *asked, relations()).allowed) return refuse("forbidden");
+    auto& fan = fans_.at(asked->kind->storage);
+    if (!fan.loaded()) return refuse("the server is still loading its objects");
+    watch_request what{{asked->kind, {}, {}}, asked->ns, asked, make_local_sink(ask.watch, ask.to)};
+    auto opened = fan.open(what, world_->wall->now());
+    if (auto* bad = std::get_if<api_error>(&opened)) return refuse(bad->message);
+    local_watches_.push_back({ask.watch, ask.to.id(), asked->kind->storage,
+                              std::get<watch_fan::watcher_id>(opened)});
+  }
+
+  void close_locally(const client::close_watch& ask) {
+    const auto who = ask.to.id();
+    std::erase_if(local_watches_, [&](const local_watch& w) {
+      if (w.number != ask.watch || w.who != who) return false;
+      fans_.at(w.kind).close(w.id, true, "closed by its watcher");
+      return true;
+    });
+  }
+
+  void pass_minute() {
+    self_->delayed_send(rt::strong<gate_actor>(self_), config_.fan.bookmark_every, minute_passed{});
+    for (auto& [kind, fan] : fans_) fan.bookmark(world_->wall->now());
+    pages_.expire(world_->shard->now());
+  }
+
+  struct local_watch {
+    std::uint64_t number;
+    caf::actor_id who;
+    std::uint16_t kind;
+    watch_fan::watcher_id id;
+  };
+
+  rt::self<gate_actor> self_;
+  const rt::world* world_ = nullptr;
+  gate_config config_;
+  accepted_tokens tokens_;
+  std::map<std::uint16_t, kind_keeper_actor> keepers_;
+  tunnel::switchboard_actor switchboard_;
+  std::map<std::uint16_t, watch_fan> fans_;
+  kept_pages pages_;
+  std::vector<local_watch> local_watches_;
+  std::size_t writes_open_ = 0;
+  rng dice_{0};
+};
+
+}  // namespace
+
+gate_actor make_gate(const rt::world& in, gate_config config, std::map<std::uint16_t, kind_keeper_actor> keepers,
+                     tunnel::switchboard_actor switchboard) {
+  return rt::spawn_pinned<gate_actor, gate_state>(in, "", in, std::move(config), std::move(keepers), std::move(switchboard));
+}
+
+}  // namespace troupe::apiserver

@@ -1,0 +1,40 @@
+#include "actors/apiserver/identity.hpp"
+
+namespace troupe::apiserver {
+namespace {
+/// "K10<hash>::user:password" and the bare password both name the same secret.
+std::string_view password_part(std::string_view token) {
+  if (token.substr(0, 3) != "K10") return token;
+  const auto credentials = token.find("::");
+  if (credentials == std::string_view::npos) return token;
+  const auto rest = token.substr(credentials + 2);
+  const auto colon = rest.find(':');
+  return colon == std::string_view::npos ? rest : rest.substr(colon + 1);
+}
+}  // namespace
+
+std::variant<user_info, api_error> identify(const net::http::request& ask, const accepted_tokens& tokens) {
+  user_info user;
+  if (ask.peer.verified && !ask.peer.common_name.empty()) {
+    user.name = ask.peer.common_name;
+    user.groups = ask.peer.organizations;
+  } else if (const auto* given = ask.headers.find("authorization")) {
+    constexpr std::string_view scheme = "bearer ";
+    std::string lower = given->substr(0, scheme.size());
+    for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    if (lower != scheme) return unauthorized();
+    const auto token = password_part(std::string_view(*given).substr(scheme.size()));
+    if (!tokens.server.empty() && secret_text::same_in_constant_time(token, tokens.server.reveal()))
+      user = {"server", {"k3s:server"}};
+    else if (!tokens.agent.empty() && secret_text::same_in_constant_time(token, tokens.agent.reveal()))
+      user = {"node", {"k3s:agent"}};
+    else
+      return unauthorized();
+  } else {
+    return user_info{"system:anonymous", {std::string(group_unauthenticated)}};
+  }
+  user.groups.emplace_back(group_authenticated);
+  return user;
+}
+
+}  // namespace troupe::apiserver

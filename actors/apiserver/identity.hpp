@@ -1,0 +1,17 @@
+// Who is asking: from a verified client certificate, else a bearer token, else nobody. Pure.
+#pragma once
+#include <variant>
+
+#include "actors/apiserver/auth/authorizer.hpp"
+#include "basis/secret.hpp"
+#include "net/http/message.hpp"
+
+namespace troupe::apiserver {
+
+struct accepted_tokens {
+  secret_text server, agent;   ///< The cluster's passwords.
+};
+/// 401 when a credential was given and is wrong: a bad token is never treated as no token.
+std::variant<user_info, api_error> identify(const net::http::request& ask, const accepted_tokens& tokens);
+
+}  // namespace troupe::apiserver

@@ -1,0 +1,464 @@
+#include "actors/apiserver/resources/kind_keeper.hpp"
+
+#include <algorithm>
+
+#include "actors/apiserver/resources/rules/write.hpp"
+#include "actors/apiserver/wire/decode.hpp"
+#include "actors/apiserver/wire/render.hpp"
+#include "actors/runtime/errors.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::apiserver {
+namespace {
+
+constexpr unsigned patch_tries_max = 6;       // the first and five more, as upstream
+constexpr unsigned generate_tries_max = 8;
+
+using promise = caf::typed_response_promise<written>;
+using outcome = storage::outcome;
+
+/// One write on its way. Shared by the continuations of its commits.
+struct job {
+  write_object ask;
+  promise answer;
+  unsigned tries = 0;
+  bool created = false;
+  std::vector<std::string> warnings;
+  allocation_plan plan;
+  allocation_grant grant;
+  bool reserved = false;
+};
+using job_ptr = std::shared_ptr<job>;
+
+class kind_keeper_state {
+ public:
+  static constexpr const char* name = "kind_keeper";
+  explicit kind_keeper_state(rt::self<kind_keeper_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, keeper_config config, datastore::writer_actor writer) {
+    config_ = std::move(config);
+    kind_ = config_.kind;
+    writer_ = std::move(writer);
+    wall_ = in.wall;
+    chance_ = in.chance;
+    dice_ = in.dice.fork("kind_keeper").fork(kind_->plural);
+    if (kind_->plural == "services") ranges_.emplace(config_.services, dice_.fork("ranges"));
+  }
+
+  kind_keeper_actor::behavior_type make_behavior() {
+    return {
+        [this](write_object& ask) { return take(std::move(ask)); },
+        [this](catch_up) { return catch_up_now(); },
+        [this](start_keeping& ask) { return start(std::move(ask.to)); },
+        [this](datastore::changes_published& news) { hear(news); },
+        [this](namespaces_changed& news) { namespaces_ = std::move(news.active); },
+        [this](expiry_due) { expire(); },
+    };
+  }
+
+ private:
+  std::string storage_key(std::string_view key) const { return std::string(kind_->storage_prefix).append(key); }
+  static std::string object_key(std::string_view ns, std::string_view name) {
+    return ns.empty() ? std::string(name) : std::string(ns).append("/").append(name);
+  }
+
+  // --- loading and following -------------------------------------------------------------------
+
+  caf::result<model::revision_number> start(change_sink_actor to) {
+    sink_ = std::move(to);
+    auto done = self_->make_response_promise<model::revision_number>();
+    auto me = caf::actor_cast<datastore::follower_actor>(rt::strong<kind_keeper_actor>(self_));
+    self_->request(writer_, caf::infinite, datastore::follow_prefix{std::string(kind_->storage_prefix), me})
+        .then([this, done](storage::page& page) mutable { load(std::move(page), done); },
+              [done](caf::error& why) mutable { done.deliver(std::move(why)); });
+    return done;
+  }
+
+  void load(storage::page page, caf::typed_response_promise<model::revision_number> done) {
+    for (auto& record : page.records) {
+      auto doc = model::make_document(*kind_, record.value.view(), record.created, record.modified);
+      if (!doc.ok()) {
+        log::error("apiserver.object_unreadable", {{"key", record.key}, {"error", doc.why().text()}});
+        continue;
+      }
+      if (ranges_) ranges_->hold(model::parse(**doc));
+      all_ = all_.insert(std::move(*doc));
+    }
+    head_ = page.head;
+    loaded_ = true;
+    self_->send(sink_, changes_applied{kind_->index, std::make_shared<const std::vector<object_change>>(), all_, head_});
+    tell_namespaces();
+    auto early = std::move(early_);
+    for (auto& news : early) hear(news);
+    if (kind_->plural == "events")
+      self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
+    done.deliver(head_);
+  }
+
+  void hear(const datastore::changes_published& news) {
+    if (!loaded_) return early_.push_back(news);
+    auto seen = std::make_shared<std::vector<object_change>>();
+    for (const auto& change : *news.changes) {
+      if (change.at <= head_) continue;
+      apply(change, *seen);
+      head_ = change.at;
+    }
+    if (seen->empty()) return;
+    self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
+    tell_namespaces();
+  }
+
+  void apply(const storage::change& change, std::vector<object_change>& seen) {
+    const auto key = std::string_view(change.key).substr(kind_->storage_prefix.size());
+    auto before = all_.find(key);
+    if (change.erased) {
+      if (!before) return;
+      if (ranges_) ranges_->release(model::parse(*before));
+      all_ = all_.erase(key);
+      seen.push_back({change.at, before, nullptr, model::with_revision(*before, change.at)});
+      return;
+    }
+    auto doc = model::make_document(*kind_, change.value.view(), change.created, change.at);
+    CHECK_THAT(doc.ok());  // we wrote it ourselves
+    if (ranges_) {
+      if (before) ranges_->release(model::parse(*before));
+      ranges_->hold(model::parse(**doc));
+    }
+    all_ = all_.insert(*doc);
+    seen.push_back({change.at, std::move(before), std::move(*doc), nullptr});
+  }
+
+  void tell_namespaces() {
+    if (kind_->plural != "namespaces") return;
+    auto active = std::make_shared<std::map<std::string, bool, std::less<>>>();
+    all_.each("", [&](const model::document_ptr& ns) { return active->emplace(ns->name(), !ns->deleting()), true; });
+    for (auto& keeper : config_.told_of_namespaces) self_->send(keeper, namespaces_changed{active});
+  }
+
+  caf::result<model::revision_number> catch_up_now() {
+    auto done = self_->make_response_promise<model::revision_number>();
+    self_->request(writer_, caf::infinite, datastore::read_head{})
+        .then([this, done](storage::revision head) mutable {
+          // What the shard published before it answered has been applied by now.
+          head_ = std::max(head_, head);
+          self_->send(sink_, changes_applied{kind_->index, std::make_shared<const std::vector<object_change>>(), all_, head_});
+          done.deliver(head_);
+        }, [done](caf::error& why) mutable { done.deliver(std::move(why)); });
+    return done;
+  }
+
+  // --- writing ---------------------------------------------------------------------------------
+
+  caf::result<written> take(write_object ask) {
+    auto j = std::make_shared<job>();
+    j->answer = self_->make_response_promise<written>();
+    auto answer = j->answer;
+    j->ask = std::move(ask);
+    if (!loaded_) refuse(*j, unavailable("the server is still loading its objects"));
+    else attempt(j);
+    return answer;
+  }
+
+  void attempt(const job_ptr& j) {
+    ++j->tries;
+    switch (j->ask.what->what) {
+      case verb::create: return create(j);
+      case verb::update: return update(j);
+      case verb::patch: return update(j);
+      case verb::remove: return remove(j);
+      case verb::remove_collection: return remove_many(j);
+      default: return refuse(*j, method_not_allowed(to_string(j->ask.what->what), kind_->qualified()));
+    }
+  }
+
+  void refuse(job& j, api_error why) {
+    unreserve(j);
+    j.answer.deliver(written{std::move(why), false, std::move(j.warnings)});
+  }
+  void answer(job& j, model::document_ptr doc) {
+    j.answer.deliver(written{std::move(doc), j.created, std::move(j.warnings)});
+  }
+  void unreserve(job& j) {
+    if (std::exchange(j.reserved, false)) ranges_->give_back(j.plan, j.grant);
+  }
+
+  write_context context(const job& j) {
+    const target& t = *j.ask.what;
+    write_context ctx;
+    ctx.now = wall_->now();
+    ctx.user = j.ask.user;
+    ctx.ns = t.ns;
+    ctx.name = t.name;
+    ctx.subresource = t.subresource;
+    ctx.field_manager = t.ask.field_manager;
+    ctx.dry_run = t.ask.dry_run;
+    ctx.validation = t.ask.validation;
+    return ctx;
+  }
+
+  /// What stands in the way of creating something in `ns`, if anything does.
+  std::optional<api_error> namespace_refusal(std::string_view ns, std::string_view name) const {
+    if (!kind_->namespaced) return std::nullopt;
+    if (!namespaces_) return unavailable("the server is still loading its namespaces");
+    const auto found = namespaces_->find(ns);
+    if (found == namespaces_->end()) return namespace_not_found(ns);
+    if (!found->second) return namespace_terminating(*kind_, name, ns);
+    return std::nullopt;
+  }
+
+  void create(const job_ptr& j) {
+    const target& t = *j->ask.what;
+    auto body = decode_body(j->ask.content_type, j->ask.body, *t.kind, t.subresource, t.ask.validation);
+    if (auto* bad = std::get_if<api_error>(&body)) return refuse(*j, std::move(*bad));
+    auto& got = std::get<decoded>(body);
+    j->warnings = std::move(got.warnings);
+    create_from(j, std::move(got.object));
+  }
+
+  void create_from(const job_ptr& j, json body) {
+    auto ctx = context(*j);
+    ctx.uid = chance_->uuid();
+    for (int i = 0; i < 5; ++i) ctx.name_suffix.push_back(generate_name_alphabet[dice_.below(generate_name_alphabet.size())]);
+    const std::string generate_name = text_or(dig(body, "metadata", "generateName"));
+    const bool generated = text_or(dig(body, "metadata", "name")).empty() && !generate_name.empty();
+    auto made = prepare_create(*kind_, std::move(body), ctx);
+    if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
+    auto& object = std::get<json>(made);
+    const std::string name = text_or(dig(object, "metadata", "name"));
+    if (auto bad = namespace_refusal(ctx.ns, name)) return refuse(*j, std::move(*bad));
+    const std::string key = object_key(ctx.ns, name);
+    if (all_.find(key)) return taken(j, name, generated ? generate_name : "");
+    if (!reserve(*j, json(), object, name)) return;
+    j->created = true;
+    store(j, storage::operation{storage::operation::kind::create, storage_key(key), {}, 0}, to_text(object),
+          [this, j, name, generated, generate_name](const outcome&) { taken(j, name, generated ? generate_name : ""); });
+  }
+
+  void taken(const job_ptr& j, const std::string& name, const std::string& generate_name) {
+    unreserve(*j);
+    if (generate_name.empty()) return refuse(*j, already_exists(*kind_, name));
+    if (j->tries < generate_tries_max) return attempt(j);
+    refuse(*j, generated_name_conflict(*kind_, generate_name));
+  }
+
+  void update(const job_ptr& j) {
+    const target& t = *j->ask.what;
+    const std::string key = object_key(t.ns, t.name);
+    const auto present = all_.find(key);
+    const auto ctx = context(*j);
+    if (t.what == verb::update) {
+      auto body = decode_body(j->ask.content_type, j->ask.body, *t.kind, t.subresource, t.ask.validation);
+      if (auto* bad = std::get_if<api_error>(&body)) return refuse(*j, std::move(*bad));
+      auto& got = std::get<decoded>(body);
+      j->warnings = std::move(got.warnings);
+      if (!present) {
+        if (!kind_->create_on_update || !t.subresource.empty()) return refuse(*j, not_found(*kind_, t.name));
+        return create_from(j, std::move(got.object));
+      }
+      const bool retry = !got.object.contains("metadata") || text_or(dig(got.object, "metadata", "resourceVersion")).empty();
+      return change(j, present, std::move(got.object), ctx, retry);
+    }
+    if (!present) return refuse(*j, not_found(*kind_, t.name));
+    const json old = model::parse(*present);
+    auto patched = apply_patch(*kind_, j->ask.content_type, old, j->ask.body, ctx);
+    if (auto* bad = std::get_if<api_error>(&patched)) return refuse(*j, std::move(*bad));
+    auto& got = std::get<prepared>(patched);
+    const bool retry = patch_is_unconditional(got, old);
+    j->warnings = std::move(got.warnings);
+    change(j, present, std::move(got.object), ctx, retry);
+  }
+
+  void change(const job_ptr& j, const model::document_ptr& present, json body, const write_context& ctx, bool retry) {
+    const json old = model::parse(*present);
+    auto made = prepare_update(*kind_, old, std::move(body), ctx.subresource, ctx);
+    if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
+    auto& next = std::get<prepared>(made);
+    for (auto& w : next.warnings) j->warnings.push_back(std::move(w));
+    if (next.unchanged) return answer(*j, present);
+    auto lost = [this, j, retry](const outcome&) {
+      unreserve(*j);
+      if (retry && j->tries < patch_tries_max) return attempt(j);
+      refuse(*j, conflict(*kind_, j->ask.what->name));
+    };
+    const std::string key = storage_key(present->key());
+    if (next.erase)
+      return store(j, {storage::operation::kind::erase, key, {}, present->modified()}, to_text(next.object), lost);
+    if (!reserve(*j, old, next.object, ctx.name)) return;
+    store(j, {storage::operation::kind::update, key, {}, present->modified()}, to_text(next.object), lost);
+  }
+
+  /// False when it was refused (and answered).
+  bool reserve(job& j, const json& old, json& object, std::string_view name) {
+    if (!ranges_) return true;
+    j.plan = plan_allocation(old, object);
+    auto granted = ranges_->reserve(j.plan, name);
+    if (auto* bad = std::get_if<api_error>(&granted)) return refuse(j, std::move(*bad)), false;
+    j.grant = std::move(std::get<allocation_grant>(granted));
+    j.reserved = true;
+    grant_allocation(object, j.plan, j.grant);
+    return true;
+  }
+
+  void remove(const job_ptr& j) {
+    const target& t = *j->ask.what;
+    const auto present = all_.find(object_key(t.ns, t.name));
+    if (!present) return refuse(*j, not_found(*kind_, t.name));
+    auto wanted = decode_delete_options(j->ask.content_type, j->ask.body, t.ask);
+    if (auto* bad = std::get_if<api_error>(&wanted)) return refuse(*j, std::move(*bad));
+    const auto ctx = context(*j);
+    auto plan = plan_delete(*kind_, model::parse(*present), std::get<json>(wanted), ctx);
+    if (auto* bad = std::get_if<api_error>(&plan)) return refuse(*j, std::move(*bad));
+    if (std::holds_alternative<already_deleting>(plan)) return answer(*j, present);
+    auto lost = [this, j](const outcome&) {
+      if (j->tries < patch_tries_max) return attempt(j);
+      refuse(*j, conflict(*kind_, j->ask.what->name));
+    };
+    const std::string key = storage_key(present->key());
+    if (auto* first = std::get_if<update_first>(&plan))
+      return store(j, {storage::operation::kind::update, key, {}, present->modified()}, to_text(first->object), lost);
+    const bool whole = std::get<erase_now>(plan).answer_object;
+    erase(j, present, whole, lost);
+  }
+
+  template <class Lost>
+  void erase(const job_ptr& j, const model::document_ptr& present, bool whole, Lost lost) {
+    if (j->ask.what->ask.dry_run) return finish_erase(*j, *present, whole, present->modified());
+    self_->request(writer_, caf::infinite,
+                   datastore::commit_operation{{storage::operation::kind::erase, storage_key(present->key()), {},
+                                                present->modified()}})
+        .then([this, j, present, whole, lost](outcome& got) {
+          if (got.what == outcome::kind::committed) return finish_erase(*j, *present, whole, got.at);
+          if (got.what == outcome::kind::conflict) return lost(got);
+          refuse(*j, storage_refusal(got, present->name()));
+        }, [this, j](caf::error& why) { refuse(*j, from_error(rt::reason(why), *kind_, j->ask.what->name)); });
+  }
+
+  void finish_erase(job& j, const model::document& gone, bool whole, model::revision_number at) {
+    if (whole) return answer(j, model::with_revision(gone, at));
+    j.answer.deliver(written{deleted_json(*kind_, gone.name(), gone.uid()), false, std::move(j.warnings)});
+  }
+
+  void remove_many(const job_ptr& j) {
+    const target& t = *j->ask.what;
+    auto chosen = select_page(all_, head_, *t.kind, t.ns, t.ask).items;
+    if (chosen.empty()) return finish_many(*j);
+    auto left = std::make_shared<std::size_t>(chosen.size());
+    auto first_refusal = std::make_shared<std::optional<api_error>>();
+    auto me = rt::strong<kind_keeper_actor>(self_);
+    for (const auto& item : chosen) {
+      auto one = std::make_shared<target>(t);
+      one->what = verb::remove;
+      one->ns = std::string(item->ns());
+      one->name = std::string(item->name());
+      auto settled = [j, left, first_refusal, this](std::optional<api_error> bad) {
+        if (bad && bad->code != 404 && !*first_refusal) *first_refusal = std::move(bad);
+        if (--*left > 0) return;
+        if (*first_refusal) return refuse(*j, std::move(**first_refusal));
+        finish_many(*j);
+      };
+      self_->request(me, caf::infinite, write_object{std::move(one), j->ask.body, j->ask.content_type, j->ask.user})
+          .then([settled](written& got) {
+            auto* bad = std::get_if<api_error>(&got.answer);
+            settled(bad ? std::optional<api_error>(*bad) : std::nullopt);
+          }, [settled](caf::error& why) { settled(internal_error(rt::reason(why).text())); });
+    }
+  }
+
+  void finish_many(job& j) { j.answer.deliver(written{deleted_json(*kind_, "", ""), false, std::move(j.warnings)}); }
+
+  api_error storage_refusal(const outcome& got, std::string_view name) const {
+    switch (got.what) {
+      case outcome::kind::too_large: return too_large("the object is larger than the datastore takes: " + got.note);
+      case outcome::kind::overloaded: return too_many_requests("the datastore is busy: " + got.note, 1);
+      case outcome::kind::unavailable: return unavailable("the datastore is away: " + got.note);
+      case outcome::kind::outcome_unknown:
+        return timeout("the datastore did not say whether the write happened; read before writing again");
+      default: return conflict(*kind_, name);
+    }
+  }
+
+  template <class Lost>
+  void store(const job_ptr& j, storage::operation what, std::string text, Lost lost) {
+    const std::string key = what.key.substr(kind_->storage_prefix.size());
+    if (j->ask.what->ask.dry_run) {
+      unreserve(*j);
+      auto doc = model::make_document(*kind_, text, 0, what.expected);
+      if (!doc.ok()) return refuse(*j, internal_error(doc.why().text()));
+      return answer(*j, std::move(*doc));
+    }
+    const bool erase = what.what == storage::operation::kind::erase;
+    const bytes value(std::move(text));
+    if (!erase) what.value = value;
+    self_->request(writer_, caf::infinite, datastore::commit_operation{std::move(what)})
+        .then([this, j, key, value, lost](outcome& got) {
+          if (got.what == outcome::kind::conflict) return lost(got);
+          if (got.what != outcome::kind::committed) return refuse(*j, storage_refusal(got, j->ask.what->name));
+          j->reserved = false;  // the change feed holds it now
+          auto doc = all_.find(key);
+          if (!doc || doc->modified() != got.at) {  // changed again, or erased, in the same breath
+            auto mine = model::make_document(*kind_, value.view(), 0, got.at);
+            if (!mine.ok()) return refuse(*j, internal_error(mine.why().text()));
+            doc = std::move(*mine);
+          }
+          answer(*j, std::move(doc));
+        }, [this, j](caf::error& why) { refuse(*j, from_error(rt::reason(why), *kind_, j->ask.what->name)); });
+  }
+
+  // --- events do not live for ever --------------------------------------------------------------
+
+  void expire() {
+    self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
+    const std::string oldest = to_rfc3339(wall_->now() - config_.event_life);
+    std::vector<std::pair<model::revision_number, model::document_ptr>> old;
+    const bool crowded = all_.size() > config_.events_max;
+    all_.each("", [&](const model::document_ptr& item) {
+      if (crowded || newest_time(item->text()) < oldest) old.emplace_back(item->modified(), item);
+      return true;
+    });
+    std::sort(old.begin(), old.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    const std::size_t surplus = crowded ? all_.size() - config_.events_max : 0;
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      const auto& item = old[i].second;
+      if (i >= surplus && newest_time(item->text()) >= oldest) continue;
+      rt::post(writer_, datastore::commit_operation{{storage::operation::kind::erase, storage_key(item->key()), {},
+                                                     item->modified()}});
+    }
+  }
+
+  /// The latest of the times an event carries; RFC 3339 in UTC compares as text.
+  static std::string_view newest_time(std::string_view text) {
+    std::string_view best;
+    for (const std::string_view member : {"\"creationTimestamp\":\"", "\"lastTimestamp\":\"", "\"lastObservedTime\":\""}) {
+      const auto at = text.find(member);
+      if (at == std::string_view::npos) continue;
+      const auto from = at + member.size();
+      best = std::max(best, text.substr(from, text.find('"', from) - from));
+    }
+    return best;
+  }
+
+  rt::self<kind_keeper_actor> self_;
+  keeper_config config_;
+  const schema::kind* kind_ = nullptr;
+  datastore::writer_actor writer_;
+  change_sink_actor sink_;
+  const wall_clock* wall_ = nullptr;
+  entropy* chance_ = nullptr;
+  rng dice_{0};
+  model::snapshot all_;
+  model::revision_number head_ = 0;
+  bool loaded_ = false;
+  std::vector<datastore::changes_published> early_;
+  std::shared_ptr<const std::map<std::string, bool, std::less<>>> namespaces_;
+  std::optional<service_ranges> ranges_;
+};
+
+}  // namespace
+
+kind_keeper_actor make_kind_keeper(const rt::world& in, keeper_config config, datastore::writer_actor writer) {
+  std::string detail(config.kind->plural);
+  return rt::spawn<kind_keeper_actor, kind_keeper_state>(in, std::move(detail), in, std::move(config), std::move(writer));
+}
+
+}  // namespace troupe::apiserver

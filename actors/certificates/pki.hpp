@@ -1,0 +1,31 @@
+// The server's certificate authorities and its own leafs: K3s's file names below <server>/tls, made
+// when missing, renewed at a start when they run out or no longer fit. Blocking file work, done once
+// while a server starts.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "actors/runtime/world.hpp"
+
+namespace troupe::certificates {
+
+struct pki_config {
+  std::string folder;                     ///< <data>/server/tls
+  std::vector<std::string> dns_names;     ///< Server SANs, beyond the fixed ones.
+  std::vector<std::string> addresses;
+  std::string cluster_domain = "cluster.local";
+  duration renew_before = std::chrono::hours(24 * 120);
+};
+
+struct pki {
+  net::tls::identity client_ca, server_ca, request_header_ca;
+  net::tls::identity serving;             ///< Port 6443.
+  net::tls::identity admin;               ///< system:admin of system:masters, for the kubeconfig.
+  net::tls::identity kubelet_client;      ///< system:apiserver: how the API shows itself to kubelets.
+};
+
+/// Fails with forbidden or internal (a file cannot be written; the note names it), or corrupt (a CA's
+/// key does not fit its certificate).
+result<pki> load_or_make(const rt::world& in, const pki_config& config);
+
+}  // namespace troupe::certificates

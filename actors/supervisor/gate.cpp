@@ -1,0 +1,196 @@
+#include "actors/supervisor/gate.hpp"
+
+#include "actors/apiserver/respond.hpp"
+#include "actors/runtime/errors.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::supervisor {
+namespace {
+
+using apiserver::respond_error;
+using apiserver::respond_text;
+using net::http::exchange_ptr;
+using request_ptr = std::shared_ptr<net::http::request>;
+
+struct caller {
+  std::string name;                     ///< "node", "server", "system:node:x" ...
+  bool server = false, agent = false;   ///< By password.
+  std::string node;                     ///< By certificate: the node's name.
+};
+
+apiserver::api_error refusal(int code, std::string reason, std::string message) {
+  apiserver::api_error out;
+  out.code = code;
+  out.reason = std::move(reason);
+  out.message = std::move(message);
+  if (code == 503 || code == 429) out.retry_after_s = 1;
+  return out;
+}
+
+class gate_state {
+ public:
+  static constexpr const char* name = "gate";
+  explicit gate_state(rt::self<gate_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, gate_config config, certificates::signer_actor signer,
+            tunnel::switchboard_actor switchboard) {
+    world_ = &in;
+    config_ = std::move(config);
+    signer_ = std::move(signer);
+    switchboard_ = std::move(switchboard);
+  }
+
+  gate_actor::behavior_type make_behavior() {
+    return {
+        [this](front::request_arrived& got) { arrive(std::move(got.ask), std::move(got.answer)); },
+        [this](api_ready& now) { registrar_ = std::move(now.registrar), api_ = std::move(now.api); },
+    };
+  }
+
+ private:
+  void arrive(const request_ptr& ask, const exchange_ptr& to) {
+    if (ask->path == "/ping") return respond_text(*to, 200, "pong");
+    if (ask->path == "/cacerts") return respond_text(*to, 200, config_.server_ca);
+    auto who = identify(*ask);
+    if (!who) return respond_error(*to, refusal(401, "Unauthorized", "not authorized"));
+    const std::string path = ask->path.substr(std::string_view("/v1-k3s").size());
+    if (path == "/connect") return connect(*who, *ask, to);
+    if (!who->agent && !who->server && who->node.empty()) return respond_error(*to, refusal(403, "Forbidden", "forbidden"));
+    if (path == "/config") return respond_json(*to, to_text(config_.config));
+    if (path == "/client-ca.crt") return respond_text(*to, 200, config_.client_ca);
+    if (path == "/server-ca.crt") return respond_text(*to, 200, config_.server_ca);
+    if (path == "/readyz") return registrar_ ? respond_text(*to, 200, "ok") : respond_error(*to, not_ready());
+    if (path == "/apiservers") return list_servers(to);
+    if (open_ >= config_.open_max) return respond_error(*to, refusal(429, "TooManyRequests", "Too many requests"));
+    using certificates::purpose;
+    if (path == "/serving-kubelet.crt") return enrol(*who, purpose::kubelet_serving, *ask, to);
+    if (path == "/client-kubelet.crt") return enrol(*who, purpose::kubelet_client, *ask, to);
+    if (path == "/client-kube-proxy.crt") return sign({purpose::kube_proxy, {}, {}, std::move(ask->body)}, to);
+    if (path == "/client-k3s-controller.crt") return sign({purpose::k3s_controller, {}, {}, std::move(ask->body)}, to);
+    respond_error(*to, refusal(404, "NotFound", "the server could not find the requested resource"));
+  }
+
+  static apiserver::api_error not_ready() { return refusal(503, "ServiceUnavailable", "runtime core not ready"); }
+  static void respond_json(net::http::exchange& to, std::string body) {
+    apiserver::respond_body(to, 200, "application/json", std::move(body));
+  }
+
+  /// Nothing when a credential was given and is wrong; a caller without rights when none was given.
+  /// A right password counts even beside a stale certificate, and the other way round.
+  std::optional<caller> identify(const net::http::request& ask) const {
+    if (const auto* given = ask.headers.find("authorization")) {
+      std::string plain;
+      const bool basic = given->size() > 6 && (given->starts_with("Basic ") || given->starts_with("basic ")) &&
+                         from_base64(std::string_view(*given).substr(6), plain);
+      const auto colon = plain.find(':');
+      if (basic && colon != std::string::npos) {
+        const auto password = digest(std::string_view(plain).substr(colon + 1));
+        const auto user = plain.substr(0, colon);
+        const bool server = secret_text::same_in_constant_time(password, digest(config_.server_password.reveal()));
+        const bool agent = secret_text::same_in_constant_time(password, digest(config_.agent_password.reveal()));
+        if (server && (user == "server" || user.empty())) return caller{"server", true, true, {}};
+        if ((server || agent) && user == "node") return caller{"node", false, true, {}};
+      }
+      if (!ask.peer.verified) return std::nullopt;
+    }
+    if (!ask.peer.verified) return caller{};
+    caller out{ask.peer.common_name, false, false, {}};
+    constexpr std::string_view prefix = "system:node:";
+    const auto& groups = ask.peer.organizations;
+    if (out.name.starts_with(prefix) && std::find(groups.begin(), groups.end(), "system:nodes") != groups.end())
+      out.node = out.name.substr(prefix.size());
+    return out;
+  }
+  // Lengths must not show, so digests are compared and not the texts.
+  std::string digest(std::string_view text) const { return world_->issuer->sha256(text); }
+
+  // --- certificates of nodes -------------------------------------------------------------------
+
+  void enrol(const caller& who, certificates::purpose what, net::http::request& ask, const exchange_ptr& to) {
+    const auto password = ask.headers.get("k3s-node-password");
+    if (ask.headers.get("k3s-node-name").empty() || password.empty())
+      return respond_error(*to, refusal(400, "BadRequest", "the headers k3s-Node-Name and k3s-Node-Password are required"));
+    auto node = parse_node_name(ask.headers.get("k3s-node-name"));
+    if (!node.ok()) return respond_error(*to, refusal(400, "BadRequest", node.why().note));
+    if (!who.node.empty() && who.node != node->text)
+      return respond_error(*to, refusal(400, "BadRequest", "the certificate belongs to node " + who.node + ", not to " + node->text));
+    std::vector<std::string> addresses;
+    std::string list(ask.headers.get("k3s-node-ip"));
+    for (std::size_t from = 0; from < list.size();) {
+      const auto comma = std::min(list.find(',', from), list.size());
+      auto one = list.substr(from, comma - from);
+      if (!is_ip_address(one)) return respond_error(*to, refusal(400, "BadRequest", "k3s-Node-IP holds something that is no address"));
+      addresses.push_back(std::move(one));
+      from = comma + 1;
+    }
+    if (!registrar_) return respond_error(*to, not_ready());
+    ++open_;
+    registration::register_node order{{what, *node, std::move(addresses), std::move(ask.body)}, secret_text(std::string(password)),
+                                      to_string(ask.remote), !who.agent && !who.node.empty()};
+    self_->request(registrar_, caf::infinite, std::move(order))
+        .then([this, to](certificates::issued_certificate& got) { --open_, respond_text(*to, 200, got.pem); },
+              [this, to](caf::error& why) { --open_, respond_failure(*to, rt::reason(why)); });
+  }
+
+  void sign(certificates::sign_certificate order, const exchange_ptr& to) {
+    ++open_;
+    self_->request(signer_, std::chrono::seconds(5), std::move(order))
+        .then([this, to](certificates::issued_certificate& got) { --open_, respond_text(*to, 200, got.pem); },
+              [this, to](caf::error& why) { --open_, respond_failure(*to, rt::reason(why)); });
+  }
+
+  static void respond_failure(net::http::exchange& to, const error& why) {
+    switch (why.code) {
+      case errc::forbidden: return respond_error(to, refusal(403, "Forbidden", why.note));
+      case errc::unauthorized: return respond_error(to, refusal(401, "Unauthorized", why.note));
+      case errc::invalid: return respond_error(to, refusal(400, "BadRequest", why.note));
+      case errc::overloaded: return respond_error(to, refusal(429, "TooManyRequests", why.note));
+      default: return respond_error(to, refusal(503, "ServiceUnavailable", why.note));
+    }
+  }
+
+  // --- servers and tunnels ---------------------------------------------------------------------
+
+  void list_servers(const exchange_ptr& to) {
+    if (!api_) return respond_json(*to, to_text(json(config_.servers)));
+    client::api_call call{"GET", "/api/v1/namespaces/default/endpoints/kubernetes", "", "application/json",
+                          "system:k3s-supervisor", {"system:masters"}};
+    self_->request(api_, std::chrono::seconds(5), std::move(call))
+        .then([this, to](const client::api_answer& got) {
+          json out = json::array();
+          if (const auto object = parse_json(got.body); got.ok() && object.ok())
+            for (const auto& subset : dig(*object, "subsets"))
+              for (const auto& address : dig(subset, "addresses"))
+                for (const auto& port : dig(subset, "ports"))
+                  out.push_back(to_string(endpoint{text_or(dig(address, "ip")), port.value("port", std::uint16_t{6443})}));
+          respond_json(*to, to_text(out.empty() ? json(config_.servers) : out));
+        }, [this, to](caf::error&) { respond_json(*to, to_text(json(config_.servers))); });
+  }
+
+  void connect(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
+    if (who.node.empty()) return respond_error(*to, refusal(401, "Unauthorized", "a tunnel needs the certificate of a node"));
+    if (!net::websocket::is_upgrade(ask)) return respond_error(*to, refusal(400, "BadRequest", "expected a WebSocket upgrade"));
+    auto over = net::websocket::accept(*world_->shard, ask, *to, "", *world_->chance);
+    if (!over) return;
+    self_->send(switchboard_, tunnel::session_arrived{{who.node}, std::make_shared<net::websocket::connection_ptr>(std::move(over))});
+  }
+
+  rt::self<gate_actor> self_;
+  const rt::world* world_ = nullptr;
+  gate_config config_;
+  certificates::signer_actor signer_;
+  tunnel::switchboard_actor switchboard_;
+  registration::registrar_actor registrar_;
+  client::api_actor api_;
+  std::size_t open_ = 0;
+};
+
+}  // namespace
+
+gate_actor make_gate(const rt::world& in, gate_config config, certificates::signer_actor signer,
+                     tunnel::switchboard_actor switchboard) {
+  return rt::spawn_pinned<gate_actor, gate_state>(in, "supervisor", in, std::move(config), std::move(signer), std::move(switchboard));
+}
+
+}  // namespace troupe::supervisor

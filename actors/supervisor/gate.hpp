@@ -1,0 +1,18 @@
+// Makes the supervisor's gate: K3s's /cacerts, /ping and /v1-k3s paths. Pinned to its front's shard.
+#pragma once
+#include "actors/runtime/world.hpp"
+#include "actors/supervisor/messages.hpp"
+
+namespace troupe::supervisor {
+
+struct gate_config {
+  std::string server_ca, client_ca;         ///< PEM, as served.
+  secret_text server_password, agent_password;
+  json config;                              ///< The answer of /v1-k3s/config.
+  std::vector<std::string> servers;         ///< "host:port" of this server, until the endpoints are known.
+  std::size_t open_max = 30;                ///< Requests of agents under way; more is 429, as in K3s.
+};
+gate_actor make_gate(const rt::world& in, gate_config config, certificates::signer_actor signer,
+                     tunnel::switchboard_actor switchboard);
+
+}  // namespace troupe::supervisor

@@ -1,0 +1,19 @@
+// The supervisor: the HTTP edge that agents speak to. It answers before the datastore is there.
+#pragma once
+#include "actors/client/messages.hpp"
+#include "actors/front/messages.hpp"
+#include "actors/registration/messages.hpp"
+#include "actors/tunnel/messages.hpp"
+
+namespace troupe::supervisor {
+
+/// node -> gate: the API stands; registration may begin.
+struct api_ready {
+  registration::registrar_actor registrar;
+  client::api_actor api;
+};
+using gate_actor = rt::handle<void(front::request_arrived), void(api_ready)>;
+
+}  // namespace troupe::supervisor
+
+RT_MESSAGE(troupe::supervisor::api_ready)
