@@ -1,0 +1,34 @@
+// Makes the two kinds of api_actor; see messages.hpp.
+#pragma once
+#include "actors/client/messages.hpp"
+#include "actors/runtime/world.hpp"
+
+namespace troupe::client {
+
+/// Speaks to the API of this very process as `user`: the same authorizer decides about it.
+api_actor make_local(const rt::world& in, api_actor gate, std::string user, std::vector<std::string> groups);
+
+struct remote_config {
+  endpoint at;                              ///< The balancer's address on this machine.
+  std::string server_name;                  ///< What the server's certificate must cover.
+  std::string trust;                        ///< PEM of the server CA.
+  net::tls::identity self;
+  duration dial_limit = std::chrono::seconds(5);
+  duration answer_limit = std::chrono::seconds(20);
+  std::size_t waiting_max = 1000;           ///< Calls that wait for the connection; more is `overloaded`.
+};
+/// Speaks to a server over HTTPS: one connection for calls, kept alive, and one per watch. Pinned.
+/// A call that was cut after it was sent fails with outcome_unknown, unless it only reads: then it
+/// is repeated once.
+api_actor make_remote(const rt::world& in, remote_config config);
+
+/// Lists `path` (a collection, without query), then watches it, and tells `to` what there is and what
+/// changes. Lists again, with a delay that grows to 30 s, whenever the watch cannot go on.
+struct reflector_config {
+  std::string path;
+  std::string selector;                     ///< Further query, e.g. "fieldSelector=...", may be empty.
+};
+rt::handle<void(watch_event)> make_reflector(const rt::world& in, reflector_config config, api_actor api,
+                                             reflected_actor to);
+
+}  // namespace troupe::client

@@ -1,0 +1,20 @@
+// What a node's silence or return comes to. No clock, no actor, no I/O.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "basis/clock.hpp"
+#include "basis/json.hpp"
+
+namespace troupe::controllers {
+
+enum class pulse : std::uint8_t { beating, silent };
+
+/// "True", "False", "Unknown", or "" when the node has no Ready condition yet.
+std::string readiness(const json& node);
+/// The strategic merge patch of /status that declares a silent node Unknown; nothing when it says so already.
+std::optional<json> status_change(const json& node, pulse heart, wall_time now);
+/// The taints this node should have, given its readiness; nothing when it has them. Others' taints stay.
+std::optional<json> taint_change(const json& node, wall_time now);
+
+}  // namespace troupe::controllers

@@ -1,0 +1,181 @@
+#include <map>
+#include <set>
+
+#include "actors/client/clients.hpp"
+#include "actors/controllers/calls.hpp"
+#include "actors/controllers/controllers.hpp"
+#include "actors/controllers/life.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::controllers {
+namespace {
+
+using passwords_actor = rt::handle<bool(node_password::forget_node)>;
+constexpr const char* role_label = "node-role.kubernetes.io/control-plane";
+
+struct known_node {
+  std::shared_ptr<const json> object;
+  std::string renewed;          ///< The Lease's renewTime as last seen.
+  mono_time heard{};            ///< When we saw it change: clocks of nodes are not compared with ours.
+};
+
+class node_life_state {
+ public:
+  static constexpr const char* name = "node_life";
+  explicit node_life_state(rt::self<controller_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, node_life_config config, client::api_actor api, passwords_actor passwords) {
+    world_ = &in;
+    config_ = std::move(config);
+    api_ = std::move(api);
+    passwords_ = std::move(passwords);
+    auto me = caf::actor_cast<client::reflected_actor>(rt::strong<controller_actor>(self_));
+    nodes_reflector_ = client::make_reflector(in, {"/api/v1/nodes", ""}, api_, me);
+    leases_reflector_ = client::make_reflector(in, {"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", ""}, api_, me);
+    self_->delayed_send(rt::strong<controller_actor>(self_), config_.every, tick_due{});
+  }
+  ~node_life_state() { rt::end(nodes_reflector_), rt::end(leases_reflector_); }
+
+  controller_actor::behavior_type make_behavior() {
+    return {
+        [this](client::object_seen& got) { see(got); },
+        [this](client::object_lost& got) { lose(got); },
+        [](client::kind_synced) {},
+        [this](tick_due) { examine_all(); },
+    };
+  }
+
+ private:
+  static bool is_lease(const std::string& key) { return key.find('/') != std::string::npos; }
+
+  void see(const client::object_seen& got) {
+    if (is_lease(got.key)) {
+      auto& node = nodes_[got.key.substr(got.key.find('/') + 1)];
+      auto renewed = text_or(dig(*got.object, "spec", "renewTime"));
+      if (renewed == node.renewed) return;
+      node.renewed = std::move(renewed);
+      node.heard = world_->shard->now();
+      return;
+    }
+    auto& node = nodes_[got.key];
+    if (!node.object) node.heard = world_->shard->now();
+    node.object = got.object;
+    examine(got.key, node);
+  }
+
+  void lose(const client::object_lost& got) {
+    if (is_lease(got.key)) return;
+    nodes_.erase(got.key);
+    log::info("controllers.node_deleted", {{"node", got.key}});
+    rt::post(passwords_, node_password::forget_node{{got.key}});
+    call(self_, api_, "DELETE", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/" + got.key, nullptr, as_json,
+         [](const client::api_answer&) {});
+  }
+
+  void examine_all() {
+    for (auto& [key, node] : nodes_)
+      if (node.object) examine(key, node);
+    std::erase_if(nodes_, [&](const auto& n) { return !n.second.object && world_->shard->now() - n.second.heard > 10 * config_.grace; });
+    self_->delayed_send(rt::strong<controller_actor>(self_), config_.every, tick_due{});
+  }
+
+  /// At most one write per node is under way; what it brings about comes back through the reflector.
+  void examine(const std::string& key, const known_node& node) {
+    if (writing_.contains(key)) return;
+    const auto now = world_->wall->now();
+    const auto heart = world_->shard->now() - node.heard > config_.grace ? pulse::silent : pulse::beating;
+    const std::string path = "/api/v1/nodes/" + key;
+    if (key == config_.own_node && dig(*node.object, "metadata", "labels", role_label).is_null())
+      return write(key, path, json{{"metadata", {{"labels", {{role_label, "true"}}}}}}, as_merge);
+    if (auto status = status_change(*node.object, heart, now)) {
+      log::warn("controllers.node_silent", {{"node", key}, {"last_heartbeat", node.renewed}});
+      return write(key, path + "/status", *status, as_strategic);
+    }
+    if (auto taints = taint_change(*node.object, now)) {
+      json patch{{"metadata", {{"resourceVersion", dig(*node.object, "metadata", "resourceVersion")}}}, {"spec", {{"taints", *taints}}}};
+      log::info("controllers.node_tainted", {{"node", key}, {"ready", readiness(*node.object)}, {"taints", taints->size()}});
+      return write(key, path, patch, as_merge);
+    }
+  }
+
+  void write(const std::string& key, const std::string& path, const json& patch, const char* type) {
+    writing_.insert(key);
+    call(self_, api_, "PATCH", path, patch, type, [this, key](const client::api_answer& got) {
+      writing_.erase(key);
+      if (!got.ok()) return;  // seen again with the next tick
+      const auto object = parse_json(got.body);
+      const auto found = nodes_.find(key);
+      if (!object.ok() || found == nodes_.end()) return;
+      found->second.object = std::make_shared<const json>(*object);
+      examine(key, found->second);
+    });
+  }
+
+  rt::self<controller_actor> self_;
+  const rt::world* world_ = nullptr;
+  node_life_config config_;
+  client::api_actor api_;
+  passwords_actor passwords_;
+  client::watcher_actor nodes_reflector_, leases_reflector_;
+  std::map<std::string, known_node> nodes_;
+  std::set<std::string> writing_;
+};
+
+/// Scheduling comes with another issue; until then nobody shall wonder why a pod stays Pending.
+class waiting_pods_state {
+ public:
+  static constexpr const char* name = "waiting_pods";
+  explicit waiting_pods_state(rt::self<controller_actor> self) : self_(self) {}
+  void init(const rt::world& in, client::api_actor api) {
+    world_ = &in;
+    api_ = std::move(api);
+    reflector_ = client::make_reflector(in, {"/api/v1/pods", ""}, api_, caf::actor_cast<client::reflected_actor>(rt::strong<controller_actor>(self_)));
+  }
+  ~waiting_pods_state() { rt::end(reflector_); }
+  controller_actor::behavior_type make_behavior() {
+    return {
+        [this](client::object_seen& got) { see(*got.object); },
+        [this](client::object_lost& got) { told_.erase(text_or(dig(*got.object, "metadata", "uid"))); },
+        [](client::kind_synced) {},
+        [](tick_due) {},
+    };
+  }
+
+ private:
+  void see(const json& pod) {
+    const json& meta = dig(pod, "metadata");
+    const auto uid = text_or(dig(meta, "uid")), ns = text_or(dig(meta, "namespace")), pod_name = text_or(dig(meta, "name"));
+    if (!told_.insert(uid).second || !dig(meta, "deletionTimestamp").is_null()) return;
+    const bool bound = !text_or(dig(pod, "spec", "nodeName")).empty();
+    const auto at = to_rfc3339(world_->wall->now());
+    // The name is a function of the pod, so a restart of this server does not say it twice.
+    const json event{{"apiVersion", "v1"}, {"kind", "Event"},
+                     {"metadata", {{"name", pod_name.substr(0, 200) + "." + uid.substr(0, 8)}, {"namespace", ns}}},
+                     {"involvedObject", {{"kind", "Pod"}, {"apiVersion", "v1"}, {"namespace", ns}, {"name", pod_name}, {"uid", uid},
+                                         {"resourceVersion", dig(meta, "resourceVersion")}}},
+                     {"reason", bound ? "FailedCreatePodSandBox" : "FailedScheduling"}, {"type", "Warning"},
+                     {"message", bound ? "this version of troupe runs no containers yet: the pod is kept as an object only"
+                                       : "this version of troupe schedules and runs no pods yet: the pod is kept as an object only"},
+                     {"source", {{"component", "troupe"}}}, {"reportingComponent", "troupe"}, {"reportingInstance", ""},
+                     {"firstTimestamp", at}, {"lastTimestamp", at}, {"count", 1}};
+    call(self_, api_, "POST", "/api/v1/namespaces/" + ns + "/events", event, as_json, [](const client::api_answer&) {});
+  }
+
+  rt::self<controller_actor> self_;
+  const rt::world* world_ = nullptr;
+  client::api_actor api_;
+  client::watcher_actor reflector_;
+  std::set<std::string> told_;
+};
+
+}  // namespace
+
+controller_actor make_node_life(const rt::world& in, node_life_config config, client::api_actor api, passwords_actor passwords) {
+  return rt::spawn<controller_actor, node_life_state>(in, "", in, std::move(config), std::move(api), std::move(passwords));
+}
+controller_actor make_waiting_pods(const rt::world& in, client::api_actor api) {
+  return rt::spawn<controller_actor, waiting_pods_state>(in, "", in, std::move(api));
+}
+
+}  // namespace troupe::controllers

@@ -1,0 +1,166 @@
+#include "actors/kubelet/kubelet.hpp"
+
+#include "actors/runtime/errors.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::kubelet {
+namespace {
+
+class kubelet_state {
+ public:
+  static constexpr const char* name = "kubelet";
+  explicit kubelet_state(rt::self<kubelet_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, kubelet_config config, client::api_actor api, readiness_actor owner) {
+    world_ = &in;
+    config_ = std::move(config);
+    api_ = std::move(api);
+    owner_ = std::move(owner);
+    delay_ = config_.retry_after;
+    dice_ = in.dice.fork("kubelet").fork(config_.facts.name.text);
+  }
+
+  kubelet_actor::behavior_type make_behavior() {
+    return {
+        [this](start_kubelet) { read_node(); },
+        [this](register_due) { read_node(); },
+        [this](heartbeat_due) { beat(); },
+        [this](status_due) { report(); },
+    };
+  }
+
+ private:
+  using answer = client::api_answer;
+
+  template <class Then>
+  void call(std::string method, std::string path, std::string body, std::string type, Then then) {
+    self_->request(api_, config_.api_limit, client::api_call{std::move(method), std::move(path), std::move(body), std::move(type), "", {}})
+        .then([then](const answer& got) { then(got); },
+              [then](caf::error& why) { then(answer{0, rt::reason(why).text()}); });
+  }
+  std::string node_path() const { return "/api/v1/nodes/" + config_.facts.name.text; }
+
+  // --- registering ------------------------------------------------------------------------------
+
+  void read_node() {
+    call("GET", node_path(), "", "", [this](const answer& got) {
+      if (got.ok()) return adopt(got);
+      if (got.status != 404) return retry("read the Node", got);
+      const auto body = to_text(new_node(facts(), world_->wall->now()));
+      call("POST", "/api/v1/nodes", body, "application/json", [this](const answer& made) {
+        if (made.ok()) adopt(made);
+        else if (made.status == 409) read_node();
+        else retry("create the Node", made);
+      });
+    });
+  }
+
+  void adopt(const answer& node) {
+    const auto object = parse_json(node.body);
+    uid_ = object.ok() ? text_or(dig(*object, "metadata", "uid")) : "";
+    call("PATCH", node_path(), to_text(label_patch(config_.facts)), "application/strategic-merge-patch+json", [this](const answer& got) {
+      if (!got.ok()) return retry("label the Node", got);
+      ready_since_ = world_->wall->now();
+      report();
+      beat();
+    });
+  }
+
+  void retry(const char* what, const answer& got) {
+    const std::string why = std::string("cannot ") + what + ": " + (got.status ? "HTTP " + std::to_string(got.status) : got.body);
+    tell(false, why);
+    const auto spread = static_cast<std::int64_t>(dice_.below(static_cast<std::uint64_t>(delay_.count() / 2) + 1));
+    self_->delayed_send(rt::strong<kubelet_actor>(self_), delay_ + duration(spread), register_due{});
+    delay_ = std::min<duration>(delay_ * 2, std::chrono::seconds(10));
+  }
+
+  void tell(bool ready, const std::string& why) {
+    if (ready == ready_ && why == why_) return;
+    if (ready) log::info("kubelet.node_ready", {{"node", config_.facts.name.text}});
+    else log::warn("kubelet.node_not_ready", {{"node", config_.facts.name.text}, {"why", why}});
+    ready_ = ready;
+    why_ = why;
+    self_->send(owner_, node_readiness{ready, why});
+  }
+
+  node_facts& facts() {
+    config_.facts.machine = world_->machine->facts(config_.data_folder);
+    return config_.facts;
+  }
+
+  // --- staying ----------------------------------------------------------------------------------
+
+  /// Patches, so that what others wrote into the status stays.
+  void report() {
+    const json body{{"status", node_status(facts(), world_->wall->now(), ready_since_)}};
+    call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json", [this](const answer& got) {
+      if (got.ok()) {
+        delay_ = config_.retry_after;
+        tell(true, "");
+      } else if (got.status == 404) {
+        // Somebody deleted the Node; it comes back with a restart, when the name is claimed anew.
+        return tell(false, "the Node was deleted; restart this agent to register again");
+      } else {
+        tell(false, "cannot write the Node's status: " + (got.status ? "HTTP " + std::to_string(got.status) : got.body));
+      }
+      self_->delayed_send(rt::strong<kubelet_actor>(self_), got.ok() ? config_.status_every : config_.heartbeat_every, status_due{});
+    });
+  }
+
+  void beat() {
+    const auto body = to_text(node_lease(config_.facts.name, uid_, world_->wall->now(), config_.lease_life));
+    const std::string path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/" + config_.facts.name.text;
+    call("PUT", path, body, "application/json", [this](const answer& got) {
+      if (!got.ok() && !std::exchange(missed_, true))
+        log::warn("kubelet.heartbeat_missed", {{"node", config_.facts.name.text}, {"why", got.status ? "HTTP " + std::to_string(got.status) : got.body}});
+      if (got.ok() && std::exchange(missed_, false)) {
+        log::info("kubelet.heartbeat_resumed", {{"node", config_.facts.name.text}});
+        report_now_ = true;
+      }
+      // The server may have marked us unknown meanwhile: say at once that we are here.
+      if (std::exchange(report_now_, false)) refresh();
+    });
+    self_->delayed_send(rt::strong<kubelet_actor>(self_), config_.heartbeat_every, heartbeat_due{});
+    if (++beats_ % 2 == 0) check_marked();
+  }
+
+  /// Looks whether a controller has declared this node gone, and answers with a status if so.
+  void check_marked() {
+    call("GET", node_path(), "", "", [this](const answer& got) {
+      if (!got.ok()) return;
+      const auto object = parse_json(got.body);
+      if (!object.ok()) return;
+      for (const auto& c : dig(*object, "status", "conditions"))
+        if (text_or(dig(c, "type")) == "Ready" && text_or(dig(c, "status")) != "True") return refresh();
+    });
+  }
+
+  void refresh() {
+    ready_since_ = world_->wall->now();
+    const json body{{"status", node_status(facts(), world_->wall->now(), ready_since_)}};
+    call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json",
+         [this](const answer& got) { if (got.ok()) tell(true, ""); });
+  }
+
+  rt::self<kubelet_actor> self_;
+  const rt::world* world_ = nullptr;
+  kubelet_config config_;
+  client::api_actor api_;
+  readiness_actor owner_;
+  rng dice_{0};
+  std::string uid_, why_ = "starting";
+  wall_time ready_since_{};
+  duration delay_{};
+  std::uint64_t beats_ = 0;
+  bool ready_ = false, missed_ = false, report_now_ = false;
+};
+
+}  // namespace
+
+kubelet_actor make_kubelet(const rt::world& in, kubelet_config config, client::api_actor api, readiness_actor owner) {
+  std::string detail = config.facts.name.text;
+  return rt::spawn<kubelet_actor, kubelet_state>(in, std::move(detail), in, std::move(config), std::move(api), std::move(owner));
+}
+
+}  // namespace troupe::kubelet

@@ -1,0 +1,85 @@
+#include "actors/kubelet/node_object.hpp"
+
+namespace troupe::kubelet {
+namespace {
+
+std::map<std::string, std::string> own_labels(const node_facts& facts) {
+  auto out = facts.labels;
+  const std::string& arch = facts.machine.architecture;
+  for (const char* prefix : {"kubernetes.io/", "beta.kubernetes.io/"}) {
+    out[std::string(prefix) + "arch"] = arch;
+    out[std::string(prefix) + "os"] = "linux";
+  }
+  out["kubernetes.io/hostname"] = facts.name.text;
+  out["node.kubernetes.io/instance-type"] = "k3s";
+  out["beta.kubernetes.io/instance-type"] = "k3s";
+  return out;
+}
+
+json condition(const char* type, bool holds, const char* reason, const char* message, wall_time now, wall_time since) {
+  return {{"type", type}, {"status", holds ? "True" : "False"}, {"reason", reason}, {"message", message},
+          {"lastHeartbeatTime", to_rfc3339(now)}, {"lastTransitionTime", to_rfc3339(since)}};
+}
+
+std::string kibi(std::uint64_t bytes) { return std::to_string(bytes / 1024) + "Ki"; }
+
+}  // namespace
+
+json label_patch(const node_facts& facts) {
+  std::string list;
+  for (const auto& a : facts.addresses) list += (list.empty() ? "" : ",") + a;
+  return {{"metadata", {{"labels", own_labels(facts)},
+                        {"annotations", {{"k3s.io/internal-ip", list}, {"k3s.io/hostname", facts.machine.hostname}}}}}};
+}
+
+json new_node(const node_facts& facts, wall_time now) {
+  json out = label_patch(facts);
+  out["apiVersion"] = "v1";
+  out["kind"] = "Node";
+  out["metadata"]["name"] = facts.name.text;
+  json taints = json::array();
+  for (const auto& t : facts.taints) taints.push_back(t);
+  taints.push_back({{"key", "node.kubernetes.io/not-ready"}, {"effect", "NoSchedule"}});
+  out["spec"] = {{"providerID", "k3s://" + facts.name.text}, {"taints", std::move(taints)}};
+  out["status"] = node_status(facts, now, now);
+  return out;
+}
+
+json node_status(const node_facts& facts, wall_time now, wall_time ready_since) {
+  const auto& m = facts.machine;
+  json addresses = json::array();
+  for (const auto& a : facts.addresses) addresses.push_back({{"type", "InternalIP"}, {"address", a}});
+  addresses.push_back({{"type", "Hostname"}, {"address", facts.name.text}});
+  const json amounts{{"cpu", std::to_string(m.cpus)}, {"memory", kibi(m.memory_bytes)}, {"pods", "110"},
+                     {"ephemeral-storage", kibi(m.disk_bytes)}, {"hugepages-1Gi", "0"}, {"hugepages-2Mi", "0"}};
+  const bool disk_full = m.disk_bytes > 0 && m.disk_free_bytes < m.disk_bytes / 20;
+  return {
+      {"addresses", std::move(addresses)},
+      {"capacity", amounts},
+      {"allocatable", amounts},
+      {"daemonEndpoints", {{"kubeletEndpoint", {{"Port", facts.port}}}}},
+      {"conditions",
+       json::array({condition("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available", now, ready_since),
+                    condition("DiskPressure", disk_full, disk_full ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
+                              disk_full ? "less than 5 % of the data directory's disk is free" : "kubelet has no disk pressure", now, ready_since),
+                    condition("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now, ready_since),
+                    condition("Ready", true, "KubeletReady", "kubelet is posting ready status", now, ready_since)})},
+      {"nodeInfo",
+       {{"architecture", m.architecture}, {"operatingSystem", "linux"}, {"kernelVersion", m.kernel}, {"osImage", m.os_image},
+        {"machineID", m.machine_id}, {"systemUUID", m.system_uuid}, {"bootID", m.boot_id},
+        {"kubeletVersion", facts.version}, {"kubeProxyVersion", facts.version},
+        {"containerRuntimeVersion", "none://0"}}}};
+}
+
+json node_lease(const node_name& name, const std::string& node_uid, wall_time now, duration life) {
+  json out{{"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"},
+           {"metadata", {{"name", name.text}, {"namespace", "kube-node-lease"}}},
+           {"spec", {{"holderIdentity", name.text},
+                     {"leaseDurationSeconds", std::chrono::duration_cast<std::chrono::seconds>(life).count()},
+                     {"renewTime", to_rfc3339_micro(now)}}}};
+  if (!node_uid.empty())
+    out["metadata"]["ownerReferences"] = json::array({{{"apiVersion", "v1"}, {"kind", "Node"}, {"name", name.text}, {"uid", node_uid}}});
+  return out;
+}
+
+}  // namespace troupe::kubelet

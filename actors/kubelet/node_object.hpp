@@ -1,0 +1,33 @@
+// The Node as this kubelet describes itself. Pure.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "basis/clock.hpp"
+#include "basis/ids.hpp"
+#include "basis/json.hpp"
+#include "net/host/host.hpp"
+
+namespace troupe::kubelet {
+
+struct node_facts {
+  node_name name;
+  std::vector<std::string> addresses;
+  std::uint16_t port = 10250;
+  std::string version;                         ///< "v1.33.0+troupe0.1.0"
+  std::map<std::string, std::string> labels;   ///< --node-label
+  std::vector<json> taints;                    ///< --node-taint, as Node taints.
+  net::machine_facts machine;
+};
+
+/// The object to create. It starts with the not-ready taint, as upstream's admission sets it.
+json new_node(const node_facts& facts, wall_time now);
+/// Labels that every start brings up to date, as a merge patch.
+json label_patch(const node_facts& facts);
+/// status, with all conditions; `changed` is when Ready last changed.
+json node_status(const node_facts& facts, wall_time now, wall_time ready_since);
+/// The Lease in kube-node-lease; owned by the Node with this uid.
+json node_lease(const node_name& name, const std::string& node_uid, wall_time now, duration life);
+
+}  // namespace troupe::kubelet

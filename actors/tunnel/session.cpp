@@ -1,0 +1,137 @@
+#include "actors/tunnel/session.hpp"
+
+#include <algorithm>
+
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+#include "net/http/client.hpp"
+#include "net/tunnel/tunnel.hpp"
+
+namespace troupe::tunnel {
+namespace {
+
+class session_state {
+ public:
+  static constexpr const char* name = "session";
+  explicit session_state(rt::self<session_actor> self) : self_(self) {}
+  ~session_state() { alive_.reset(); }
+
+  void init(const rt::world& in, session_config config, tunnel_listener_actor owner) {
+    world_ = &in;
+    config_ = std::move(config);
+    owner_ = std::move(owner);
+    delay_ = config_.delay_first;
+  }
+
+  session_actor::behavior_type make_behavior() {
+    return {
+        [this](keep_tunnel& ask) { keep(std::move(ask.server)); },
+        [this](stop_tunnel) { stop(); },
+        [this](tunnel_opened& got) { run(std::move(got)); },
+        [this](tunnel_lost& lost) { lose(lost); },
+        [this](retry_due due) { if (due.attempt == attempt_) connect(); },
+    };
+  }
+
+ private:
+  void keep(endpoint server) {
+    server_ = std::move(server);
+    dice_ = world_->dice.fork("tunnel").fork(to_string(server_));
+    connect();
+  }
+
+  void stop() {
+    ++attempt_;
+    if (session_) session_->close("this agent stops");
+    self_->quit(caf::exit_reason::user_shutdown);
+  }
+
+  template <class F>
+  auto guarded(F body) {
+    return [attempt = attempt_, this, alive = std::weak_ptr(alive_), body = std::move(body)](auto&&... xs) mutable {
+      if (!alive.expired() && attempt == attempt_) body(std::forward<decltype(xs)>(xs)...);
+    };
+  }
+  void fail(const error& why) { rt::post(rt::strong<session_actor>(self_), tunnel_lost{attempt_, why}); }
+
+  void connect() {
+    ++attempt_;
+    auto context = world_->tls->make_client({config_.trust, server_.host, config_.self});
+    if (!context.ok()) return fail(context.why());
+    world_->dialer->dial(server_, config_.dial_limit, guarded([this, context = *context](result<net::stream_ptr> raw) {
+      if (!raw.ok()) return fail(raw.why());
+      world_->tls->connect(*world_->shard, std::move(*raw), context, guarded([this](result<net::stream_ptr> safe) {
+        if (!safe.ok()) return fail(safe.why());
+        upgrade(std::move(*safe));
+      }));
+    }));
+  }
+
+  void upgrade(net::stream_ptr stream) {
+    connection_ = net::http::attach(*world_->shard, std::move(stream));
+    net::websocket::connect(*world_->shard, *connection_, to_string(server_), "/v1-k3s/connect", {}, "", config_.dial_limit,
+                            *world_->chance, guarded([this](result<net::websocket::connection_ptr> got) {
+      if (!got.ok()) return fail(got.why());
+      rt::post(rt::strong<session_actor>(self_),
+               tunnel_opened{attempt_, std::make_shared<net::websocket::connection_ptr>(std::move(*got))});
+    }));
+  }
+
+  void run(tunnel_opened got) {
+    connection_.reset();
+    if (got.attempt != attempt_) return;
+    net::tunnel::session_config with;
+    with.side = net::websocket::role::client;
+    with.name = to_string(server_);
+    with.on_dial = [this, alive = std::weak_ptr(alive_)](const net::tunnel::dial_request& ask, net::dialer::dialed done) {
+      if (alive.expired()) return done(fail_dial("this agent stops"));
+      const auto at = allow_dial(config_.rules, ask.protocol, ask.address);
+      if (!at) return done(fail_dial("connect not allowed: " + ask.protocol + "/" + ask.address.substr(0, 100)));
+      world_->dialer->dial(*at, config_.dial_limit, std::move(done));
+    };
+    with.on_end = [me = rt::strong<session_actor>(self_), attempt = attempt_](const error& why) {
+      rt::post(me, tunnel_lost{attempt, why});
+    };
+    session_ = net::tunnel::open(*world_->shard, std::move(*got.over), std::move(with), dice_.fork("ids"));
+    delay_ = config_.delay_first;
+    told_ = false;
+    log::info("tunnel.connected", {{"server", to_string(server_)}});
+    self_->send(owner_, tunnel_state{server_, true, {}});
+  }
+
+  static result<net::stream_ptr> fail_dial(std::string why) { return result<net::stream_ptr>(errc::forbidden, std::move(why)); }
+
+  void lose(const tunnel_lost& lost) {
+    if (lost.attempt != attempt_) return;
+    connection_.reset();
+    session_.reset();
+    if (!std::exchange(told_, true)) {
+      log::warn("tunnel.lost", {{"server", to_string(server_)}, {"why", lost.why.text()}});
+      self_->send(owner_, tunnel_state{server_, false, lost.why.text()});
+    }
+    const auto spread = static_cast<std::int64_t>(dice_.below(static_cast<std::uint64_t>(delay_.count() / 2) + 1));
+    self_->delayed_send(rt::strong<session_actor>(self_), delay_ / 2 + duration(spread), retry_due{attempt_});
+    delay_ = std::min(delay_ * 2, config_.delay_max);
+  }
+
+  rt::self<session_actor> self_;
+  const rt::world* world_ = nullptr;
+  session_config config_;
+  tunnel_listener_actor owner_;
+  endpoint server_;
+  rng dice_{0};
+  std::unique_ptr<net::http::client_connection> connection_;
+  std::unique_ptr<net::tunnel::session> session_;
+  std::uint64_t attempt_ = 0;
+  duration delay_{};
+  bool told_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace
+
+session_actor make_session(const rt::world& in, session_config config, tunnel_listener_actor owner) {
+  return rt::spawn_pinned<session_actor, session_state>(in, "", in, std::move(config), std::move(owner));
+}
+
+}  // namespace troupe::tunnel

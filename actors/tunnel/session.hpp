@@ -1,0 +1,18 @@
+// Makes the agent's end of a tunnel to one server; see messages.hpp. Pinned to the net shard.
+#pragma once
+#include "actors/runtime/world.hpp"
+#include "actors/tunnel/authorizer.hpp"
+#include "actors/tunnel/messages.hpp"
+
+namespace troupe::tunnel {
+
+struct session_config {
+  std::string trust;                          ///< Server CA, PEM.
+  net::tls::identity self;                    ///< The kubelet's client certificate.
+  dial_rules rules;
+  duration dial_limit = std::chrono::seconds(5);
+  duration delay_first = std::chrono::milliseconds(500), delay_max = std::chrono::seconds(10);
+};
+session_actor make_session(const rt::world& in, session_config config, tunnel_listener_actor owner);
+
+}  // namespace troupe::tunnel
