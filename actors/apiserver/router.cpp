@@ -93,7 +93,7 @@ class router {
     if (!out_.sub) return no_such_path();
     if (out_.subresource != "proxy") return left(at) > 1 ? std::optional(no_such_path()) : std::nullopt;
     for (++at; at < parts_.size(); ++at) out_.rest.append("/").append(parts_.raw[at]);
-    if (out_.rest.empty() && trailing_slash_) out_.rest = "/";
+    if (out_.rest.empty() && trailing_slash_) out_.rest.push_back('/');
     return std::nullopt;
   }
 
@@ -164,7 +164,7 @@ std::variant<target, api_error> route(std::string_view method, std::string_view 
   out.method = method;
   out.query = parse_query(query);
   for (const auto& part : parts->plain) out.path.append("/").append(part);
-  if (out.path.empty()) out.path = "/";
+  if (out.path.empty()) out.path.push_back('/');
   router find(method, *parts, out);
   find.trailing_slash_ = trailing;
   bool core = parts->size() > 2 && parts->plain[0] == "api";

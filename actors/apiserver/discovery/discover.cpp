@@ -74,7 +74,7 @@ reply openapi_v3(const target& asked) {
 std::string root_paths() {
   json paths = json::array({"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"});
   for (const auto& each : served_versions()) {
-    paths.push_back("/" + each.path());
+    paths.push_back(std::string("/").append(each.path()));
     if (!each.group.empty()) paths.push_back("/apis/" + std::string(each.group));
   }
   std::sort(paths.begin(), paths.end());

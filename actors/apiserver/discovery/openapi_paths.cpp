@@ -53,7 +53,7 @@ class kind_paths {
   }
 
   void write() {
-    auto base = "/" + of_.path();
+    auto base = std::string("/").append(of_.path());
     auto scope = base + (kind_.namespaced ? "/namespaces/{namespace}" : "");
     auto collection = scope + "/" + std::string(kind_.plural);
     if (kind_.namespaced) collection_paths(base + "/" + std::string(kind_.plural), true);
