@@ -1,6 +1,7 @@
 // Who may do what, decided from facts that are handed in. Nothing is allowed by default. Pure.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,9 @@ struct verdict {
 };
 /// `uses` is asked only for node users.
 verdict authorize(const user_info& user, const target& asked, const node_relation& uses);
+/// What a node user may not do although the path allows it, because the object says more than the path: another
+/// node's Node or Lease. Asked with the decoded body of every create (of any user). Nothing when it is fine.
+std::optional<api_error> restrict_create(const user_info& user, const target& asked, const json& object);
 /// The 403 for a refused request, in upstream's words.
 api_error refusal(const user_info& user, const target& asked, const verdict& why);
 

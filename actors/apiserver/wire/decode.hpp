@@ -30,6 +30,11 @@ std::variant<json, api_error> decode_delete_options(std::string_view content_typ
 /// numbers, times and quantities, drops nulls. "" or the reason why it cannot be read.
 std::string conform(json& value, const schema::message& as, std::vector<std::string>& unknown);
 
+/// `unknown field "a.b"`, `duplicate field "c"`: the words of warnings.
+std::vector<std::string> field_notes(const std::vector<std::string>& unknown, const std::vector<std::string>& duplicates);
+/// The same in one line, as Strict validation refuses.
+std::string strict_fault(const std::vector<std::string>& notes);
+
 /// Media type without parameters, lower case, "" for absent.
 std::string media_type(std::string_view content_type);
 

@@ -49,7 +49,7 @@ std::optional<page_mark> decode_mark(std::string_view token);
 class list_writer {
  public:
   list_writer(rendering how, page what);
-  /// Appends at least one more piece, at most about `soft_bytes`; false when everything has been written.
+  /// Appends the next piece, about `soft_bytes` long; false when it was the last (calling again appends nothing).
   bool next(std::string& out, std::size_t soft_bytes);
  private:
   void open(std::string& out);

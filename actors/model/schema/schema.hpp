@@ -56,6 +56,7 @@ struct kind {
   name_rule names = name_rule::subdomain;
   bool namespaced = false;
   bool has_status = false;             ///< Has /status; main writes leave status alone.
+  bool status_on_create = false;       ///< A creation may bring a status.
   bool has_generation = false;         ///< metadata.generation counts changes of anything but metadata and status.
   bool create_on_update = false;       ///< PUT of an absent object creates it.
   bool unconditional_update = true;    ///< PUT without a resourceVersion overwrites.

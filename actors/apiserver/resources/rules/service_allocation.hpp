@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "actors/apiserver/status.hpp"
 #include "basis/json.hpp"
 
 namespace troupe::apiserver {
 
 struct allocation_plan {
   bool needs_ip = false;                ///< Any free address: put it into grant::ip.
-  std::string claims_ip;                ///< This very address was asked for: fail with ip_taken() when it is not free.
+  std::string claims_ip;                ///< This very address was asked for: refuse with ip_taken() when it is not free.
   std::vector<std::size_t> needs_port;  ///< Indices in spec.ports that need any free node port.
   std::vector<int> claims_ports;        ///< Ports asked for by number.
   std::vector<std::string> releases_ips;  ///< Free after the commit.
@@ -29,7 +30,11 @@ struct allocation_grant {
 };
 /// Writes the granted values into the prepared Service: clusterIP, clusterIPs, ipFamilies, nodePort.
 void grant_allocation(json& service, const allocation_plan& plan, const allocation_grant& grant);
-/// Every address and node port a stored Service holds, to rebuild the ranges at start.
+/// What a stored Service holds, as releases: to rebuild the ranges at start, and to free them after a delete.
 allocation_plan holdings(const json& service);
+
+/// Why a claim was refused, for `invalid(...)`: taken, or not in the range at all.
+cause ip_taken(const std::string& ip, bool in_range);
+cause port_taken(int port, bool in_range);
 
 }  // namespace troupe::apiserver

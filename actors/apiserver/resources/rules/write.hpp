@@ -26,6 +26,9 @@ struct write_context {
   std::string field_manager;
   bool dry_run = false;
   field_validation validation = field_validation::warn;
+  /// Somebody takes the finalizers foregroundDeletion and orphan away again. Without one they are not added, because
+  /// an object would stay for ever: every delete is then a background one.
+  bool garbage_collector = false;
 };
 inline constexpr std::string_view generate_name_alphabet = "bcdfghjklmnpqrstvwxz2456789";
 
@@ -45,12 +48,10 @@ std::variant<prepared, api_error> prepare_update(const schema::kind& kind, const
                                                  std::string_view subresource, const write_context& ctx);
 
 /// The patched object, not yet checked as an update: hand it to prepare_update. `old` as published; a resourceVersion
-/// in the patch becomes the object's and so the precondition. Server-side apply answers 415 for now.
+/// in the patch becomes the object's and so the precondition: after a conflict in the store, patch the fresh object
+/// again; a patch that carries a resourceVersion then fails by itself. Server-side apply answers 415 for now.
 std::variant<prepared, api_error> apply_patch(const schema::kind& kind, std::string_view content_type, const json& old,
                                               std::string_view body, const write_context& ctx);
-/// Whether a conflict may be retried with a fresh object: the patch carries no resourceVersion.
-bool patch_is_unconditional(const prepared& patched, const json& old);
-
 /// What a DELETE comes to.
 struct erase_now {
   bool answer_object = false;

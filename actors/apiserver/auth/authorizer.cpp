@@ -1,0 +1,148 @@
+#include "actors/apiserver/auth/authorizer.hpp"
+
+#include <algorithm>
+
+namespace troupe::apiserver {
+namespace {
+
+constexpr std::string_view lease_namespace = "kube-node-lease";
+
+bool in_group(const user_info& user, std::string_view group) { return std::ranges::find(user.groups, group) != user.groups.end(); }
+
+bool reads(const target& asked) { return asked.what == verb::get || asked.what == verb::list || asked.what == verb::watch; }
+bool changes(const target& asked) { return asked.what == verb::update || asked.what == verb::patch; }
+
+bool is(const target& asked, std::string_view group, std::string_view plural) {
+  return asked.kind->group == group && asked.kind->plural == plural;
+}
+
+bool is_network(const target& asked) {
+  return is(asked, "", "services") || is(asked, "", "endpoints") || is(asked, "discovery.k8s.io", "endpointslices");
+}
+
+/// Paths that anybody may read.
+bool is_public(const target& asked) {
+  if (asked.method != "GET" && asked.method != "HEAD") return false;
+  for (auto path : {"/version", "/healthz", "/livez", "/readyz", "/ping", "/cacerts"}) {
+    if (asked.path == path) return true;
+    bool check = std::string_view(path).ends_with('z') && asked.path.starts_with(std::string(path) + "/");
+    if (check) return true;
+  }
+  return false;
+}
+
+verdict yes() { return {true, {}}; }
+verdict no(std::string reason) { return {false, std::move(reason)}; }
+
+verdict unrelated(std::string_view node) {
+  return no("no relationship found between node '" + std::string(node) + "' and this object");
+}
+
+/// The one name a request is about: of the path, or required by its field selector.
+std::string_view only_name(const target& asked) {
+  return asked.name.empty() ? asked.ask.fields.required_name() : std::string_view(asked.name);
+}
+
+verdict node_on_nodes(std::string_view node, const target& asked) {
+  bool own = only_name(asked) == node;
+  if (asked.sub) {
+    bool allowed = own && asked.subresource == "status" && changes(asked);
+    return allowed ? yes() : no("node '" + std::string(node) + "' may only change the status of its own Node");
+  }
+  if (asked.what == verb::create) return yes();  // restrict_create() sees the name.
+  if (own && (reads(asked) || changes(asked))) return yes();
+  return no("node '" + std::string(node) + "' cannot access any other Node");
+}
+
+verdict node_on_leases(std::string_view node, const target& asked) {
+  if (asked.sub || asked.ns != lease_namespace)
+    return no("can only access leases in the \"" + std::string(lease_namespace) + "\" system namespace");
+  if (asked.what == verb::create) return yes();
+  bool known = asked.what == verb::get || changes(asked) || asked.what == verb::remove;
+  return known && asked.name == node ? yes() : no("can only access node lease with the same name as the requesting node");
+}
+
+verdict node_on_pods(std::string_view node, const target& asked, const node_relation& uses) {
+  if (asked.what == verb::list || asked.what == verb::watch) {
+    bool selected = !asked.sub && asked.ask.fields.required("spec.nodeName") == node;
+    return selected ? yes() : no("can only list/watch pods with spec.nodeName field selector");
+  }
+  bool read = asked.what == verb::get && (!asked.sub || asked.subresource == "status");
+  bool reports = changes(asked) && asked.subresource == "status";
+  bool removes = asked.what == verb::remove && !asked.sub;
+  if (!read && !reports && !removes) return no("");
+  return uses && uses(node, "pods", asked.ns, asked.name) ? yes() : unrelated(node);
+}
+
+/// Secrets and configmaps: one at a time, and only when a pod of the node refers to it.
+verdict node_on_references(std::string_view node, const target& asked, const node_relation& uses) {
+  if (!reads(asked) || asked.sub || asked.ns.empty()) return no("can only read resources of this type");
+  auto name = only_name(asked);
+  if (name.empty()) return no("No Object name found");
+  return uses && uses(node, asked.kind->plural, asked.ns, name) ? yes() : unrelated(node);
+}
+
+verdict node_on_accounts(std::string_view node, const target& asked, const node_relation& uses) {
+  bool token = asked.what == verb::create && asked.subresource == "token";
+  bool read = asked.what == verb::get && !asked.sub;
+  if (!token && !read) return no("");
+  return uses && uses(node, "serviceaccounts", asked.ns, asked.name) ? yes() : unrelated(node);
+}
+
+verdict authorize_node(std::string_view node, const target& asked, const node_relation& uses) {
+  if (is(asked, "", "nodes")) return node_on_nodes(node, asked);
+  if (is(asked, "coordination.k8s.io", "leases")) return node_on_leases(node, asked);
+  if (is(asked, "", "pods")) return node_on_pods(node, asked, uses);
+  if (is(asked, "", "secrets") || is(asked, "", "configmaps")) return node_on_references(node, asked, uses);
+  if (is(asked, "", "serviceaccounts")) return node_on_accounts(node, asked, uses);
+  bool reports = !asked.sub && (asked.what == verb::create || changes(asked));
+  if (asked.kind->plural == "events") return reports ? yes() : no("");
+  if (is_network(asked)) return !asked.sub && reads(asked) ? yes() : no("");
+  return no("");
+}
+
+/// The node a user speaks for; "" when the user is none.
+std::string_view node_of(const user_info& user) {
+  if (!in_group(user, group_nodes) || !user.name.starts_with(node_user_prefix)) return {};
+  return std::string_view(user.name).substr(node_user_prefix.size());
+}
+
+}  // namespace
+
+verdict authorize(const user_info& user, const target& asked, const node_relation& uses) {
+  if (in_group(user, group_masters)) return yes();
+  if (!asked.kind) return is_public(asked) ? yes() : no("");
+  if (auto node = node_of(user); !node.empty()) return authorize_node(node, asked, uses);
+  bool proxy = user.name == "system:k3s-controller" || user.name == "system:kube-proxy";
+  bool known = proxy && in_group(user, group_authenticated);
+  bool needed = !asked.sub && reads(asked) && (is_network(asked) || is(asked, "", "nodes"));
+  return known && needed ? yes() : no("");
+}
+
+std::optional<api_error> restrict_create(const user_info& user, const target& asked, const json& object) {
+  auto node = node_of(user);
+  if (in_group(user, group_masters) || node.empty() || !asked.kind || asked.what != verb::create || asked.sub)
+    return std::nullopt;
+  auto name = text_or(dig(object, "metadata", "name"));
+  bool own_only = is(asked, "", "nodes") || is(asked, "coordination.k8s.io", "leases");
+  if (!own_only || name == node) return std::nullopt;
+  return forbidden(*asked.kind, name, "node \"" + std::string(node) + "\" is not allowed to create \"" + name + "\"");
+}
+
+api_error refusal(const user_info& user, const target& asked, const verdict& why) {
+  if (!asked.kind) {
+    std::string method = asked.method;
+    std::ranges::transform(method, method.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return forbidden_path(user.name, method, asked.path);
+  }
+  auto resource = std::string(asked.kind->plural);
+  if (asked.sub) resource.append("/").append(asked.subresource);
+  auto ns = is(asked, "", "namespaces") ? asked.name : asked.ns;
+  auto text = "User " + to_text(json(user.name)) + " cannot " + std::string(to_string(asked.what)) + " resource " +
+              to_text(json(resource)) + " in API group " + to_text(json(asked.kind->group));
+  text += ns.empty() ? std::string(" at the cluster scope") : " in the namespace " + to_text(json(ns));
+  if (!why.reason.empty()) text.append(": ").append(why.reason);
+  return forbidden(*asked.kind, asked.name, text);
+}
+
+}  // namespace troupe::apiserver

@@ -1,0 +1,72 @@
+// From a PATCH request's body to the object it asks for.
+#include <optional>
+
+#include "actors/apiserver/patch/patch.hpp"
+#include "actors/apiserver/resources/rules/write.hpp"
+#include "actors/apiserver/wire/decode.hpp"
+#include "actors/apiserver/wire/strict_json.hpp"
+#include "actors/model/document.hpp"
+
+namespace troupe::apiserver {
+namespace {
+
+constexpr std::string_view json_patch_type = "application/json-patch+json";
+constexpr std::string_view merge_patch_type = "application/merge-patch+json";
+constexpr std::string_view strategic_patch_type = "application/strategic-merge-patch+json";
+
+/// 422 of an object that the patch makes unreadable.
+api_error unreadable(std::string_view body, const std::string& why) {
+  constexpr std::size_t shown_max = 2048;
+  api_error out = unprocessable_patch("");
+  auto problem = invalid_value("patch", body.substr(0, shown_max), why);
+  out.message = " \"\" is invalid: patch: " + problem.message;
+  out.details = {{"causes", json::array({{{"reason", problem.reason}, {"message", problem.message}, {"field", "patch"}}})}};
+  return out;
+}
+
+std::optional<api_error> patched(json& object, std::string_view type, json patch, const schema::message& as) {
+  result<void> done;
+  if (type == json_patch_type) done = apply_json_patch(object, patch);
+  else if (type == strategic_patch_type) done = apply_strategic_patch(object, std::move(patch), as);
+  else apply_merge_patch(object, std::move(patch));
+  if (done) return std::nullopt;
+  if (done.code() == errc::too_large) return too_large(done.why().note);
+  if (done.code() == errc::invalid) return bad_request(done.why().note);
+  return unprocessable_patch(done.why().note);
+}
+
+}  // namespace
+
+std::variant<prepared, api_error> apply_patch(const schema::kind& kind, std::string_view content_type, const json& old,
+                                              std::string_view body, const write_context& ctx) {
+  auto type = media_type(content_type);
+  if (type != json_patch_type && type != merge_patch_type && type != strategic_patch_type)
+    return unsupported_media_type(type, {std::string(json_patch_type), std::string(merge_patch_type),
+                                         std::string(strategic_patch_type)});
+  if (body.size() > request_body_bytes_max) return too_large("limit is " + std::to_string(request_body_bytes_max));
+  std::vector<std::string> duplicates, unknown;
+  auto patch = parse_json_strictly(body, duplicates);
+  if (!patch) return bad_request("error decoding patch: " + patch.why().note);
+  if (type != json_patch_type && !patch->is_object())
+    return bad_request("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}");
+  const auto& message = schema::message_at(kind.message);
+  prepared out;
+  out.object = old;
+  model::rename_from_stored(out.object, kind);
+  if (auto why = patched(out.object, type, std::move(*patch), message)) return std::move(*why);
+  if (auto why = conform(out.object, message, unknown); !why.empty()) return unreadable(body, why);
+  auto notes = field_notes(unknown, duplicates);
+  if (ctx.validation == field_validation::strict && !notes.empty()) return unreadable(body, strict_fault(notes));
+  if (ctx.validation == field_validation::warn) out.warnings = std::move(notes);
+  if (dig(out.object, "kind") != kind.name || dig(out.object, "apiVersion") != kind.api_version)
+    return bad_request("the patch may not change apiVersion or kind");
+  model::rename_to_stored(out.object, kind);
+  // A patch is applied to the present object: unless it says otherwise, that is its precondition.
+  auto& metadata = out.object["metadata"];
+  if (!metadata.is_object()) metadata = json::object();
+  if (!metadata.contains("resourceVersion") && dig(old, "metadata").contains("resourceVersion"))
+    metadata["resourceVersion"] = old["metadata"]["resourceVersion"];
+  return out;
+}
+
+}  // namespace troupe::apiserver

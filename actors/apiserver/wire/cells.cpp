@@ -1,0 +1,117 @@
+#include "actors/apiserver/wire/cells.hpp"
+
+#include <vector>
+
+#include "actors/apiserver/wire/table.hpp"
+
+namespace troupe::apiserver {
+namespace {
+
+constexpr std::size_t listed_max = 3;
+
+const json& at_path(const json& object, std::string_view path) {
+  const json* at = &object;
+  while (!path.empty()) {
+    auto part = path.substr(0, path.find('.'));
+    at = &dig(*at, std::string(part));
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
+  }
+  return *at;
+}
+
+std::string text_at(const json& object, std::string_view path, std::string otherwise) {
+  const auto& value = at_path(object, path);
+  auto text = value.is_string() ? value.get<std::string>() : value.is_null() ? std::string() : to_text(value);
+  return text.empty() ? otherwise : text;
+}
+
+std::string joined(const std::vector<std::string>& parts, std::size_t count) {
+  std::string out;
+  for (const auto& each : parts) out.append(out.empty() ? "" : ",").append(each);
+  if (count > parts.size()) out.append(" + ").append(std::to_string(count - parts.size())).append(" more...");
+  return out;
+}
+
+std::string map_text(const json& map) {
+  std::string out;
+  if (map.is_object())
+    for (const auto& [key, value] : map.items())
+      out.append(out.empty() ? "" : ",").append(key).append("=").append(text_or(value));
+  return out.empty() ? "<none>" : out;
+}
+
+std::string trim(std::string text) {
+  auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::string host_port(const std::string& host, const json& port) {
+  auto number = port.is_number_integer() ? std::to_string(port.get<std::int64_t>()) : std::string("0");
+  return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + number;
+}
+
+std::string endpoints_text(const json& object) {
+  std::vector<std::string> list;
+  std::size_t count = 0;
+  auto add = [&](std::string text) {
+    if (++count <= listed_max) list.push_back(std::move(text));
+  };
+  for (const auto& subset : dig(object, "subsets")) {
+    const auto& ports = dig(subset, "ports");
+    for (const auto& address : dig(subset, "addresses"))
+      if (ports.empty()) add(text_or(dig(address, "ip")));
+    for (const auto& port : ports)
+      for (const auto& address : dig(subset, "addresses"))
+        add(host_port(text_or(dig(address, "ip")), dig(port, "port")));
+  }
+  return count == 0 ? "<none>" : joined(list, count);
+}
+
+std::string slice_ports(const json& object) {
+  std::vector<std::string> list;
+  std::size_t count = 0;
+  for (const auto& port : dig(object, "ports")) {
+    auto text = text_or(dig(port, "name"), "*");
+    if (dig(port, "port").is_number_integer()) text = std::to_string(dig(port, "port").get<std::int64_t>());
+    if (++count <= listed_max) list.push_back(text.empty() ? "*" : text);
+  }
+  return count == 0 ? "<unset>" : joined(list, count);
+}
+
+std::string slice_endpoints(const json& object) {
+  std::vector<std::string> list;
+  std::size_t count = 0;
+  for (const auto& endpoint : dig(object, "endpoints"))
+    for (const auto& address : dig(endpoint, "addresses"))
+      if (++count <= listed_max) list.push_back(text_or(address));
+  return count == 0 ? "<unset>" : joined(list, count);
+}
+
+}  // namespace
+
+std::string since(const json& time, wall_time now) {
+  auto at = parse_rfc3339(text_or(time));
+  return at ? human_duration(now - *at) : "<unknown>";
+}
+
+json compute_cell(std::string_view cell, const json& object, wall_time now) {
+  auto name = cell.substr(0, cell.find(' '));
+  auto argument = cell.substr(std::min(name.size() + 1, cell.size()));
+  if (name == "name") return text_or(dig(object, "metadata", "name"));
+  if (name == "age") return since(dig(object, "metadata", "creationTimestamp"), now);
+  if (name == "path") return text_at(object, argument, "");
+  if (name == "or_none") return text_at(object, argument, "<none>");
+  if (name == "or_unknown") return text_at(object, argument, "<unknown>");
+  if (name == "map") return map_text(at_path(object, argument));
+  if (name == "trim") return trim(text_at(object, argument, ""));
+  if (name == "count") return at_path(object, argument).size();
+  if (name == "data_count") return dig(object, "data").size() + dig(object, "binaryData").size();
+  if (name == "endpoints") return endpoints_text(object);
+  if (name == "slice_ports") return slice_ports(object);
+  if (name == "slice_endpoints") return slice_endpoints(object);
+  auto out = compute_kind_cell(name, object, now);
+  return out.is_null() ? json("<unknown>") : out;
+}
+
+}  // namespace troupe::apiserver
