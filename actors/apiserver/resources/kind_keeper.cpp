@@ -264,9 +264,8 @@ class kind_keeper_state {
     auto patched = apply_patch(*kind_, j->ask.content_type, old, j->ask.body, ctx);
     if (auto* bad = std::get_if<api_error>(&patched)) return refuse(*j, std::move(*bad));
     auto& got = std::get<prepared>(patched);
-    const bool retry = patch_is_unconditional(got, old);
     j->warnings = std::move(got.warnings);
-    change(j, present, std::move(got.object), ctx, retry);
+    change(j, present, std::move(got.object), ctx, true);  // a patch with a revision fails by itself
   }
 
   void change(const job_ptr& j, const model::document_ptr& present, json body, const write_context& ctx, bool retry) {

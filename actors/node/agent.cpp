@@ -1,0 +1,202 @@
+#include "actors/balancer/balancer.hpp"
+#include "actors/client/clients.hpp"
+#include "actors/front/front.hpp"
+#include "actors/kubelet/kubelet.hpp"
+#include "actors/node/node.hpp"
+#include "actors/registration/enrolment.hpp"
+#include "actors/runtime/errors.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "actors/tunnel/session.hpp"
+#include "basis/log.hpp"
+
+// enrolment --enrolled--> agent --+--> balancer (unless inside a server) --> remote api client
+//                                 +--> kubelet's port 10250
+//                                 +--> a tunnel session per server
+//                                 '--> kubelet, last
+//
+// Failures: an enrolment that is refused ends the agent; a port in use ends it; everything that can come
+// back (servers, tunnels) is retried by its own actor.
+
+namespace troupe::node {
+
+result<node_name> resolve_name(const rt::world& in, const common_config& config) {
+  std::string text = config.node_name.empty() ? in.machine->facts(config.data_folder).hostname : config.node_name;
+  auto name = parse_node_name(text);
+  if (!name.ok() || !config.with_node_id) return name;
+  auto id = registration::load_node_id(in, config.identity_folder);
+  if (!id.ok()) return id.why();
+  return parse_node_name(name->text + "-" + *id);
+}
+
+std::vector<std::string> problems(const agent_config& config) {
+  std::vector<std::string> out;
+  if (config.server.host.empty()) out.emplace_back("--server is required: the address of any server, as in https://10.0.0.1:6443");
+  if (config.token.empty()) out.emplace_back("--token is required: take it from <data-dir>/server/node-token on a server");
+  if (!config.bind_address.empty() && !is_ip_address(config.bind_address)) out.emplace_back("--bind-address must be an IP address");
+  for (const auto& a : config.node_addresses)
+    if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
+  return out;
+}
+
+namespace {
+
+class agent_state {
+ public:
+  static constexpr const char* name = "agent";
+  explicit agent_state(rt::self<agent_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, agent_config config, node_name node, observer tell, client::api_actor api) {
+    world_ = &in;
+    config_ = std::move(config);
+    node_ = std::move(node);
+    tell_ = std::move(tell);
+    api_ = std::move(api);
+    if (config_.node_addresses.empty()) config_.node_addresses = {own_address()};
+    registration::enrolment_config with;
+    with.servers = {config_.server};
+    with.token = config_.token;
+    with.node = node_;
+    with.addresses = config_.node_addresses;
+    with.identity_folder = config_.identity_folder;
+    with.agent_folder = config_.data_folder + "/agent";
+    enrolment_ = registration::make_enrolment(in, std::move(with), caf::actor_cast<registration::applicant_actor>(rt::strong<agent_actor>(self_)));
+    self_->send(enrolment_, registration::start_enrolment{});
+    if (tell_.on_wait) tell_.on_wait("the server at " + to_string(config_.server) + " to admit this node");
+  }
+
+  agent_actor::behavior_type make_behavior() {
+    return {
+        [this](stop_node) { stop(); },
+        [this](registration::enrolled& got) { begin_work(got.what); },
+        [this](registration::enrolment_refused& no) { give_up(no.why); },
+        [this](tunnel::tunnel_state& news) { hear_tunnel(news); },
+        [this](kubelet::node_readiness& news) { hear_kubelet(news); },
+    };
+  }
+
+ private:
+  std::string own_address() const {
+    const bool given = !config_.bind_address.empty() && config_.bind_address != "0.0.0.0" && config_.bind_address != "::";
+    return given ? config_.bind_address : world_->machine->facts(config_.data_folder).default_address;
+  }
+  std::string bind_address() const { return config_.bind_address.empty() ? "0.0.0.0" : config_.bind_address; }
+  /// With an address of its own an agent keeps to it, so several fit on one machine.
+  std::string loopback() const { return config_.bind_address.starts_with("127.") ? config_.bind_address : "127.0.0.1"; }
+
+  void step(const std::string& text) { if (tell_.on_step) tell_.on_step(text); }
+  void give_up(const std::string& why) { if (tell_.on_refused) tell_.on_refused(why); }
+
+  void begin_work(std::shared_ptr<const registration::grant> grant) {
+    grant_ = std::move(grant);
+    step("node " + node_.text + " enrolled");
+    rt::end(enrolment_);
+    open_port();
+  }
+
+  // The kubelet's port comes first: nobody shall be told of a node that cannot be reached.
+  void open_port() {
+    auto tls = world_->tls->make_server({grant_->kubelet_serving, grant_->client_ca});
+    if (!tls.ok()) return give_up("the kubelet's certificate cannot be used: " + tls.why().note);
+    port_ = front::make_front(*world_, {1000});
+    self_->send(port_, front::route_prefix{"/", kubelet::make_port(*world_, node_)});
+    self_->request(port_, std::chrono::seconds(5), front::start_listening{{bind_address(), config_.kubelet_port}, *tls})
+        .then([this](const endpoint& at) { step("kubelet listens on " + to_string(at)), open_balancer(at); },
+              [this](caf::error& why) { give_up("the kubelet's port: " + rt::reason(why).note); });
+  }
+
+  void open_balancer(const endpoint& kubelet_at) {
+    open_tunnels(kubelet_at);
+    if (config_.inside_server) return start_kubelet();
+    balancer_ = balancer::make_balancer(*world_, {config_.server, node_});
+    self_->send(balancer_, balancer::set_roster{grant_->servers, 1});
+    self_->request(balancer_, std::chrono::seconds(5), balancer::start_balancing{{loopback(), config_.balancer_port}})
+        .then([this](const endpoint& at) {
+          step("load balancer listens on " + to_string(at));
+          client::remote_config with;
+          with.at = at;
+          with.server_name = "127.0.0.1";
+          with.trust = grant_->server_ca;
+          with.self = grant_->kubelet_client;
+          api_ = client::make_remote(*world_, std::move(with));
+          start_kubelet();
+        }, [this](caf::error& why) { give_up("the load balancer's port: " + rt::reason(why).note); });
+  }
+
+  void open_tunnels(const endpoint& kubelet_at) {
+    auto servers = config_.inside_server ? std::vector<endpoint>{config_.server} : grant_->servers;
+    for (const auto& server : servers) {
+      tunnel::session_config with;
+      with.trust = grant_->server_ca;
+      with.self = grant_->kubelet_client;
+      with.rules.kubelet_port = kubelet_at.port;
+      with.rules.kubelet = kubelet_at;
+      if (kubelet_at.host == "0.0.0.0" || kubelet_at.host == "::") with.rules.kubelet.host = "127.0.0.1";
+      auto session = tunnel::make_session(*world_, std::move(with), caf::actor_cast<tunnel::tunnel_listener_actor>(rt::strong<agent_actor>(self_)));
+      self_->send(session, tunnel::keep_tunnel{server});
+      sessions_.push_back(std::move(session));
+    }
+  }
+
+  void start_kubelet() {
+    kubelet::kubelet_config with;
+    with.facts.name = node_;
+    with.facts.addresses = config_.node_addresses;
+    with.facts.port = config_.kubelet_port;
+    with.facts.version = config_.version;
+    with.facts.labels = config_.node_labels;
+    with.facts.taints = config_.node_taints;
+    with.data_folder = config_.data_folder;
+    with.heartbeat_every = config_.heartbeat_every;
+    with.status_every = config_.status_every;
+    kubelet_ = kubelet::make_kubelet(*world_, std::move(with), api_, caf::actor_cast<kubelet::readiness_actor>(rt::strong<agent_actor>(self_)));
+    self_->send(kubelet_, kubelet::start_kubelet{});
+    if (tell_.on_wait) tell_.on_wait("the API to take node " + node_.text);
+  }
+
+  void hear_tunnel(const tunnel::tunnel_state& news) {
+    if (news.up && !std::exchange(tunnel_told_, true)) step("tunnel to " + to_string(news.server) + " open");
+    if (!balancer_) return;
+    if (news.up) self_->send(balancer_, balancer::server_recovered{news.server});
+    else self_->send(balancer_, balancer::server_lost{news.server});
+  }
+
+  void hear_kubelet(const kubelet::node_readiness& news) {
+    if (!news.ready || std::exchange(ready_told_, true)) return;
+    step("node " + node_.text + " is Ready");
+    if (tell_.on_ready) tell_.on_ready(node_);
+  }
+
+  void stop() {
+    for (const auto& s : sessions_) self_->send(s, tunnel::stop_tunnel{});
+    rt::end(enrolment_);
+    if (port_) rt::end(port_);
+    if (kubelet_) rt::end(kubelet_);
+    if (balancer_) rt::end(balancer_), rt::end(api_);
+    if (tell_.on_stopped) tell_.on_stopped();
+    self_->quit(caf::exit_reason::user_shutdown);
+  }
+
+  rt::self<agent_actor> self_;
+  const rt::world* world_ = nullptr;
+  agent_config config_;
+  node_name node_;
+  observer tell_;
+  client::api_actor api_;
+  registration::enrolment_actor enrolment_;
+  std::shared_ptr<const registration::grant> grant_;
+  front::front_actor port_;
+  balancer::balancer_actor balancer_;
+  kubelet::kubelet_actor kubelet_;
+  std::vector<tunnel::session_actor> sessions_;
+  bool tunnel_told_ = false, ready_told_ = false;
+};
+
+}  // namespace
+
+result<agent_actor> start_agent(const rt::world& in, agent_config config, observer tell, client::api_actor api) {
+  auto node = resolve_name(in, config);
+  if (!node.ok()) return node.why();
+  return rt::spawn_pinned<agent_actor, agent_state>(in, node->text, in, std::move(config), *node, std::move(tell), std::move(api));
+}
+
+}  // namespace troupe::node

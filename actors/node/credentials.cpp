@@ -1,0 +1,77 @@
+#include "actors/node/credentials.hpp"
+
+#include "actors/registration/token.hpp"
+#include "basis/yaml.hpp"
+
+namespace troupe::node {
+namespace {
+
+/// Value of the line `<password>,<user>,...` of cred/passwd, or empty.
+std::string password_of(std::string_view passwd, std::string_view user) {
+  while (!passwd.empty()) {
+    const auto line = passwd.substr(0, passwd.find('\n'));
+    passwd.remove_prefix(std::min(passwd.size(), line.size() + 1));
+    const auto mark = line.find("," + std::string(user) + ",");
+    if (mark != std::string_view::npos) return std::string(line.substr(0, mark));
+  }
+  return {};
+}
+
+result<secret_text> choose(const rt::world& in, const secret_text& given, const std::string& kept, const char* flag) {
+  if (given.empty()) return secret_text(kept.empty() ? to_hex(in.chance->draw(16)) : kept);
+  auto token = registration::parse_token(given.reveal());
+  if (!token.ok()) return fail(errc::invalid, std::string(flag) + ": " + token.why().note);
+  if (token->is_bootstrap()) return fail(errc::invalid, std::string(flag) + ": a bootstrap token cannot be a cluster's secret; use a plain password or K10<hash>::server:<password>");
+  if (token->password.reveal().find(',') != std::string_view::npos) return fail(errc::invalid, std::string(flag) + " must not contain a comma");
+  return token->password;
+}
+
+}  // namespace
+
+result<cluster_passwords> settle_passwords(const rt::world& in, const server_config& config, const std::string& ca_digest) {
+  const std::string folder = config.data_folder + "/server";
+  std::string kept;
+  auto present = in.files->read(folder + "/cred/passwd");
+  if (present.ok()) kept = *present;
+  else if (present.code() != errc::not_found) return present.why();
+  cluster_passwords out;
+  auto server = choose(in, config.token, password_of(kept, "server"), "--token");
+  if (!server.ok()) return server.why();
+  out.server = *server;
+  auto agent = config.agent_token.empty() ? server : choose(in, config.agent_token, "", "--agent-token");
+  if (!agent.ok()) return agent.why();
+  out.agent = *agent;
+  const std::string passwd = std::string(out.agent.reveal()) + ",node,node,k3s:agent\n" + std::string(out.server.reveal()) + ",server,server,k3s:server\n";
+  const auto full = [&](const char* user, const secret_text& password) {
+    registration::token t;
+    t.ca_digest = ca_digest;
+    t.user = user;
+    t.password = password;
+    return std::string(registration::render_token(t).reveal()) + "\n";
+  };
+  if (passwd != kept)
+    if (auto done = in.files->write(folder + "/cred/passwd", passwd, 0600); !done.ok()) return done.why();
+  if (auto done = in.files->write(folder + "/token", full("server", out.server), 0600); !done.ok()) return done.why();
+  if (auto done = in.files->link("token", folder + "/node-token"); !done.ok()) return done.why();
+  if (config.agent_token.empty()) {
+    if (auto done = in.files->link("token", folder + "/agent-token"); !done.ok()) return done.why();
+  } else {
+    if (auto gone = in.files->remove(folder + "/agent-token"); !gone.ok()) return gone.why();
+    if (auto done = in.files->write(folder + "/agent-token", full("node", out.agent), 0600); !done.ok()) return done.why();
+  }
+  return out;
+}
+
+result<void> write_kubeconfig(const rt::world& in, const server_config& config, const certificates::pki& keys) {
+  const bool any = config.bind_address.empty() || config.bind_address == "0.0.0.0" || config.bind_address == "::";
+  const std::string url = "https://" + to_string(endpoint{any ? "127.0.0.1" : config.bind_address, config.https_port});
+  const json out{
+      {"apiVersion", "v1"}, {"kind", "Config"}, {"current-context", "default"}, {"preferences", json::object()},
+      {"clusters", json::array({{{"name", "default"}, {"cluster", {{"server", url}, {"certificate-authority-data", to_base64(keys.server_ca.certificates)}}}}})},
+      {"contexts", json::array({{{"name", "default"}, {"context", {{"cluster", "default"}, {"user", "default"}}}}})},
+      {"users", json::array({{{"name", "default"}, {"user", {{"client-certificate-data", to_base64(keys.admin.certificates)},
+                                                            {"client-key-data", to_base64(keys.admin.key.reveal())}}}}})}};
+  return in.files->write(config.kubeconfig_path, to_yaml(out), config.kubeconfig_mode);
+}
+
+}  // namespace troupe::node

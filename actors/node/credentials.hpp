@@ -1,0 +1,18 @@
+// The files by which a server is joined and administered: tokens, cred/passwd and the admin's
+// kubeconfig, as K3s writes them. Blocking file work while a server starts.
+#pragma once
+#include "actors/certificates/pki.hpp"
+#include "actors/node/config.hpp"
+#include "actors/runtime/world.hpp"
+
+namespace troupe::node {
+
+struct cluster_passwords {
+  secret_text server, agent;
+};
+/// From the configuration, else from cred/passwd, else made. Writes cred/passwd, token, node-token and
+/// agent-token below <data>/server. Fails as files do, or invalid when a given token cannot be one.
+result<cluster_passwords> settle_passwords(const rt::world& in, const server_config& config, const std::string& ca_digest);
+result<void> write_kubeconfig(const rt::world& in, const server_config& config, const certificates::pki& keys);
+
+}  // namespace troupe::node

@@ -1,0 +1,25 @@
+// The root actors: a server and an agent. They know which actors there are, in which order, and who
+// ends whom.
+#pragma once
+#include "actors/kubelet/messages.hpp"
+#include "actors/registration/messages.hpp"
+#include "actors/tunnel/messages.hpp"
+
+namespace troupe::node {
+
+/// main -> root: end in order; on_stopped follows.
+struct stop_node {};
+/// controllers -> server: what every cluster has is there.
+struct basics_stand {};
+/// agent -> server: about the agent inside it.
+struct inner_agent_ready { node_name node; };
+
+using agent_actor = rt::handle<void(stop_node), void(registration::enrolled), void(registration::enrolment_refused),
+                               void(tunnel::tunnel_state), void(kubelet::node_readiness)>;
+using server_actor = rt::handle<void(stop_node), void(basics_stand), void(inner_agent_ready)>;
+
+}  // namespace troupe::node
+
+RT_MESSAGE(troupe::node::stop_node)
+RT_MESSAGE(troupe::node::basics_stand)
+RT_MESSAGE(troupe::node::inner_agent_ready)

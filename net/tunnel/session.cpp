@@ -1,0 +1,343 @@
+#include <algorithm>
+
+#include "net/tunnel/session_core.hpp"
+
+namespace troupe::net::tunnel {
+namespace {
+constexpr std::size_t piece_max = 16 * 1024;           // a turn in the fair queue: 16 KiB, then the next stream's
+constexpr std::size_t carrier_unsent_max = 64 * 1024;  // more would only delay the others
+constexpr duration sync_grace = std::chrono::seconds(30);
+}  // namespace
+
+session_core::session_core(shard& on, websocket::connection_ptr over, session_config config, rng chance)
+    : shard_(on), over_(std::move(over)), config_(std::move(config)),
+      ids_(static_cast<std::int64_t>(chance.next() >> 2)) {}
+
+void session_core::begin() {
+  heard_ = synced_ = shard_.now();
+  over_->start(this);
+  if (!ended_) tick();
+}
+
+void session_core::tick() {
+  timer_ = shard_.after(config_.ping_every, [me = weak_from_this()] {
+    const auto self = me.lock();
+    if (!self || self->ended_) return;
+    const auto now = self->shard_.now();
+    if (now - self->heard_ > self->config_.silence_max)
+      return self->end({errc::timeout, "nothing was heard for " +
+                        std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - self->heard_).count()) + " s"});
+    if (self->config_.side == websocket::role::client) {
+      self->over_->ping();
+      if (now - self->synced_ >= self->config_.sync_every) self->sync();
+    }
+    self->tick();
+  });
+}
+
+void session_core::sync() {
+  synced_ = shard_.now();
+  std::vector<std::int64_t> all;
+  for (const auto& [number, l] : lines_) all.push_back(number);
+  send(0, frame_type::sync, encode_sync(all));
+}
+
+void session_core::forget() {
+  config_.on_end = nullptr;
+  config_.on_dial = nullptr;
+  end({errc::closed, "the tunnel was closed here"});
+}
+
+void session_core::close(std::string_view reason) {
+  if (!ended_) over_->close(1000, reason);
+}
+
+void session_core::end(const error& why) {
+  if (std::exchange(ended_, true)) return;
+  const auto keep = shared_from_this();
+  shard_.cancel(std::exchange(timer_, 0));
+  relays_.clear();
+  turns_.clear();
+  for (auto& [number, l] : std::exchange(lines_, {})) {
+    if (!l->ended) l->ended = error{errc::closed, "tunnel disconnect: " + why.text()};
+    wake(l);
+  }
+  // We may stand inside the carrier's own call.
+  shard_.post([keep, why, over = std::shared_ptr(std::move(over_))] {
+    if (auto told = std::move(keep->config_.on_end)) told(why);
+  });
+}
+
+line_ptr session_core::find(std::int64_t number) const {
+  const auto found = lines_.find(number);
+  return found == lines_.end() ? nullptr : found->second;
+}
+
+line_ptr session_core::open_line(std::int64_t number, endpoint far) {
+  auto l = std::make_shared<line>();
+  l->number = number;
+  l->owner = weak_from_this();
+  l->on = &shard_;
+  l->since = shard_.now();
+  l->far = std::move(far);
+  lines_.emplace(number, l);
+  return l;
+}
+
+// --- what the far side says --------------------------------------------------------------------
+
+void session_core::on_message(bool binary, std::string_view data) {
+  heard();
+  bytes_in += data.size();
+  const auto f = decode(data);
+  if (!binary || !f) return end({errc::invalid, "the far side does not speak the tunnel's language"});
+  if (f->is(frame_type::data)) return take_data(*f);
+  if (f->is(frame_type::connect)) return take_connect(*f);
+  if (f->is(frame_type::error)) return take_error(*f);
+  if (f->is(frame_type::sync)) return take_sync(*f);
+  const auto l = find(f->connection);
+  if (!l) return;
+  if (f->is(frame_type::pause)) l->peer_paused = true;
+  if (f->is(frame_type::resume) && std::exchange(l->peer_paused, false)) enqueue(l), pump();
+}
+
+void session_core::take_data(const frame& f) {
+  const auto l = find(f.connection);
+  if (!l || l->ended)
+    return send_error(f.connection, "connection not found " + config_.name + "/" + std::to_string(f.connection));
+  if (l->started && !l->paused && l->incoming.empty() && l->sink && !l->waking) return l->sink->on_data(f.payload);
+  l->incoming.append(f.payload);
+  if (l->incoming.size() > config_.receive_max && !std::exchange(l->pause_sent, true)) send(l->number, frame_type::pause, {});
+}
+
+void session_core::take_connect(const frame& f) {
+  const auto number = f.connection;
+  const auto cut = f.payload.find('/');
+  if (f.payload.size() > connect_payload_max || cut == std::string_view::npos || lines_.contains(number))
+    return send_error(number, "malformed connect");
+  if (!config_.on_dial) return send_error(number, "connect not allowed");
+  if (lines_.size() >= config_.streams_max) return send_error(number, "too many streams");
+  open_line(number, {});
+  config_.on_dial({std::string(f.payload.substr(0, cut)), std::string(f.payload.substr(cut + 1))},
+                  [me = weak_from_this(), number](result<stream_ptr> got) {
+                    if (auto self = me.lock()) self->carry_out(number, std::move(got));
+                  });
+}
+
+void session_core::carry_out(std::int64_t number, result<stream_ptr> got) {
+  const auto l = find(number);
+  if (ended_ || !l) return;  // given up meanwhile; the stream dies with `got`
+  if (!got.ok()) {
+    send_error_for(l, got.why().note.empty() ? got.why().text() : got.why().note);
+    lines_.erase(number);
+    return;
+  }
+  relays_[number] = splice(shard_, make_stream(l), std::move(*got), [me = weak_from_this(), number](error) {
+    if (auto self = me.lock()) self->relays_.erase(number);
+  });
+}
+
+void session_core::take_error(const frame& f) {
+  const auto l = find(f.connection);
+  if (!l) return;  // an echo of our own
+  lines_.erase(f.connection);
+  const auto text = f.payload.substr(0, error_payload_max);
+  send_error_for(l, text);
+  if (!l->ended) l->ended = text == "EOF" ? error{errc::closed, {}} : error{errc::unavailable, std::string(text)};
+  wake(l);
+}
+
+void session_core::take_sync(const frame& f) {
+  const auto listed = decode_sync(f.payload);
+  if (!listed) return end({errc::invalid, "malformed list of connections"});
+  if (config_.side == websocket::role::client) return;
+  std::vector<line_ptr> gone;
+  for (const auto& [number, l] : lines_)
+    if (!std::binary_search(listed->begin(), listed->end(), number) && shard_.now() - l->since > sync_grace) gone.push_back(l);
+  for (const auto& l : gone) {
+    lines_.erase(l->number);
+    l->error_sent = true;
+    l->ended = error{errc::closed, "the far side has forgotten this stream"};
+    wake(l);
+  }
+}
+
+// --- what our side wants -----------------------------------------------------------------------
+
+void session_core::dial(const endpoint& at, dialer::dialed done) {
+  auto shared = std::make_shared<dialer::dialed>(std::move(done));
+  if (ended_ || lines_.size() >= config_.streams_max)
+    return shard_.post([shared, full = !ended_, name = config_.name] {
+      (*shared)(result<stream_ptr>(full ? errc::overloaded : errc::closed, full ? "too many streams to " + name : "the tunnel is closed"));
+    });
+  const auto l = open_line(++numbers_, at);
+  send(l->number, frame_type::connect, "tcp/" + to_string(at));
+  auto stream = std::make_shared<stream_ptr>(make_stream(l));
+  shard_.post([shared, stream] { (*shared)(result<stream_ptr>(std::move(*stream))); });
+}
+
+void session_core::write(const line_ptr& l, std::string_view data) {
+  if (ended_ || l->ended || l->closing) return;
+  l->outgoing.append(data);
+  enqueue(l);
+  pump();
+}
+
+void session_core::enqueue(const line_ptr& l) {
+  if (l->queued || l->peer_paused || (l->unsent() == 0 && !l->closing)) return;
+  l->queued = true;
+  turns_.push_back(l);
+}
+
+// Each stream in turn sends one piece, so a bulk stream delays a small one by one piece of each other.
+void session_core::pump() {
+  while (!ended_ && !turns_.empty() && over_->unsent() < carrier_unsent_max) {
+    const auto l = std::move(turns_.front());
+    turns_.pop_front();
+    l->queued = false;
+    if (l->ended || l->peer_paused) continue;
+    const bool was_high = l->unsent() > stream::low_water;
+    const auto n = std::min(piece_max, l->unsent());
+    if (n > 0) {
+      send(l->number, frame_type::data, std::string_view(l->outgoing).substr(l->outgoing_at, n));
+      l->outgoing_at += n;
+      if (l->unsent() == 0) l->outgoing.clear(), l->outgoing.shrink_to_fit(), l->outgoing_at = 0;
+      else if (l->outgoing_at > 1024 * 1024) l->outgoing.erase(0, l->outgoing_at), l->outgoing_at = 0;
+    }
+    if (was_high && l->unsent() <= stream::low_water && l->sink)
+      shard_.post([l] { if (l->sink && !l->told) l->sink->on_drained(); });
+    if (l->unsent() > 0) enqueue(l);
+    else if (l->closing) {
+      send_error_for(l, "EOF");
+      lines_.erase(l->number);
+      l->ended = error{errc::closed, {}};
+      wake(l);
+    }
+  }
+}
+
+void session_core::finish(const line_ptr& l) {
+  if (ended_ || l->ended || std::exchange(l->closing, true)) return;
+  enqueue(l);
+  pump();
+}
+
+void session_core::drop(const line_ptr& l) {
+  l->dropped = true;
+  l->sink = nullptr;
+  if (ended_ || l->ended) return;
+  lines_.erase(l->number);
+  send_error_for(l, "EOF");
+  l->ended = error{errc::closed, {}};
+}
+
+// --- delivering --------------------------------------------------------------------------------
+
+void session_core::wake(const line_ptr& l) {
+  if (std::exchange(l->waking, true)) return;
+  shard_.post([keep = shared_from_this(), l] {
+    l->waking = false;
+    keep->deliver(l);
+  });
+}
+
+void deliver(const line_ptr& l) {
+  while (l->sink && l->started && !l->paused && !l->incoming.empty()) {
+    const auto data = std::exchange(l->incoming, {});
+    l->sink->on_data(data);
+  }
+  if (l->ended && l->incoming.empty() && l->sink && l->started && !std::exchange(l->told, true)) {
+    auto* to = std::exchange(l->sink, nullptr);
+    to->on_closed(*l->ended);
+  }
+}
+
+void session_core::deliver(const line_ptr& l) {
+  tunnel::deliver(l);
+  if (!l->pause_sent || l->incoming.size() >= config_.receive_max / 8 || l->ended || ended_) return;
+  l->pause_sent = false;
+  send(l->number, frame_type::resume, {});
+}
+
+void session_core::send(std::int64_t connection, frame_type type, std::string_view payload) {
+  if (ended_) return;
+  const auto message = encode(++ids_, connection, type, payload);
+  bytes_out += message.size();
+  over_->send(true, message);
+}
+void session_core::send_error(std::int64_t connection, std::string_view text) {
+  send(connection, frame_type::error, text.substr(0, error_payload_max));
+}
+void session_core::send_error_for(const line_ptr& l, std::string_view text) {
+  if (!std::exchange(l->error_sent, true)) send_error(l->number, text);
+}
+
+// --- handles -----------------------------------------------------------------------------------
+
+namespace {
+
+class line_stream final : public stream {
+ public:
+  explicit line_stream(line_ptr l) : line_(std::move(l)) {}
+  ~line_stream() override {
+    line_->sink = nullptr;
+    if (auto core = line_->owner.lock()) core->drop(line_);
+  }
+  void start(stream_sink* sink) override {
+    line_->sink = sink;
+    line_->started = true;
+    poke();
+  }
+  void write(std::string_view data) override {
+    if (auto core = line_->owner.lock()) core->write(line_, data);
+  }
+  using stream::write;
+  std::size_t unsent() const override { return line_->unsent(); }
+  void pause() override { line_->paused = true; }
+  void resume() override {
+    line_->paused = false;
+    poke();
+  }
+  void close() override {
+    if (auto core = line_->owner.lock()) core->finish(line_);
+  }
+  const peer_identity& peer() const override {
+    static const peer_identity nobody;
+    return nobody;
+  }
+  endpoint local_address() const override { return {}; }
+  endpoint remote_address() const override { return line_->far; }
+
+ private:
+  void poke() {
+    if (auto core = line_->owner.lock()) return core->wake(line_);
+    line_->on->post([l = line_] { deliver(l); });  // the tunnel is gone already
+  }
+  line_ptr line_;
+};
+
+class handle final : public session {
+ public:
+  explicit handle(std::shared_ptr<session_core> core) : core_(std::move(core)) {}
+  ~handle() override { core_->forget(); }
+  void dial(const endpoint& at, duration, dialed done) override { core_->dial(at, std::move(done)); }
+  std::size_t streams() const override { return core_->streams(); }
+  std::uint64_t bytes_in() const override { return core_->bytes_in; }
+  std::uint64_t bytes_out() const override { return core_->bytes_out; }
+  void close(std::string_view reason) override { core_->close(reason); }
+
+ private:
+  std::shared_ptr<session_core> core_;
+};
+
+}  // namespace
+
+stream_ptr make_stream(line_ptr of) { return std::make_unique<line_stream>(std::move(of)); }
+
+std::unique_ptr<session> open(shard& on, websocket::connection_ptr over, session_config config, rng chance) {
+  auto core = std::make_shared<session_core>(on, std::move(over), std::move(config), chance);
+  core->begin();
+  return std::make_unique<handle>(std::move(core));
+}
+
+}  // namespace troupe::net::tunnel
