@@ -58,7 +58,12 @@ class sqlite_engine final : public engine {
   void changes_after(revision after, std::size_t limit, changes_done done) override {
     enter(make_changes_job(after, limit, std::move(done)));
   }
-  void compact(revision to, engine::done finished) override { enter(make_compact_job(to, std::move(finished))); }
+  void compact(revision to, engine::done finished) override {
+    enter(make_compact_job(to, [this, finished = std::move(finished)](result<void> what) {
+      publish();  // Whoever has the answer also finds it in status().
+      finished(std::move(what));
+    }));
+  }
   void backup(std::string path, engine::done finished) override {
     enter(make_backup_job(std::move(path), std::move(finished)));
   }

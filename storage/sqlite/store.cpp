@@ -275,7 +275,11 @@ void store::tidy() {
   } else if (shrinkable_) {
     const auto free = ask_number(connection_.get(), "PRAGMA freelist_count");
     shrinkable_ = free > shrink_pages && free * 4 > ask_number(connection_.get(), "PRAGMA page_count");
-    if (!shrinkable_) return;
+    if (!shrinkable_) {
+      if (std::exchange(shrunk_, false)) checkpoint();  // Only this makes the file itself shorter.
+      return;
+    }
+    shrunk_ = true;
     const auto sql = "PRAGMA incremental_vacuum(" + std::to_string(shrink_pages) + ")";
     if (const int code = run_sql(connection_.get(), sql.c_str()); code != SQLITE_OK) break_down(code, "shrinking the file");
   }
@@ -283,7 +287,12 @@ void store::tidy() {
 }
 
 void store::checkpoint_when_due() {
-  if (log_frames_ < checkpoint_frames || broken()) return;
+  if (log_frames_ >= checkpoint_frames) checkpoint();
+}
+
+void store::checkpoint() {
+  if (broken()) return;
+  end_read();
   const int code = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   log_frames_ = 0;
   if (code != SQLITE_OK) break_down(code, "copying the write-ahead log back");

@@ -83,6 +83,7 @@ class store {
   /// Deletes at most `deletes_max` rows; inside a transaction.
   void purge(std::size_t deletes_max);
   bool write_ends();
+  void checkpoint();
 
   std::string path_, vfs_;
   retention rule_;
@@ -96,7 +97,8 @@ class store {
   std::vector<log_table::doomed> doomed_;
   std::size_t written_rows_ = 0;   ///< In the present group.
   int log_frames_ = 0;             ///< Length of the write-ahead log, told by SQLite.
-  bool in_transaction_ = false, reading_ = false, shrinkable_ = false, commit_failed_ = false;
+  bool in_transaction_ = false, reading_ = false, shrinkable_ = false, shrunk_ = false,
+       commit_failed_ = false;
   std::optional<error> trouble_;
 };
 
