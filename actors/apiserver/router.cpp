@@ -14,7 +14,7 @@ struct segments {
   std::size_t size() const { return plain.size(); }
 };
 
-/// Nothing when an escape is broken or a segment could climb or hide another.
+/// Nothing when an escape is broken or a segment could climb.
 std::optional<segments> split(std::string_view path) {
   segments out;
   while (!path.empty()) {
@@ -24,11 +24,17 @@ std::optional<segments> split(std::string_view path) {
     auto plain = unescape(part, false);
     if (!plain || *plain == "." || *plain == "..") return std::nullopt;
     for (char c : *plain)
-      if (c == '/' || static_cast<unsigned char>(c) < 32 || c == 127) return std::nullopt;
+      if (static_cast<unsigned char>(c) < 32 || c == 127) return std::nullopt;
     out.raw.push_back(part);
     out.plain.push_back(std::move(*plain));
   }
   return out;
+}
+
+/// An escaped slash would make another path of it; only what a proxy passes on may have some.
+bool hides_a_slash(const segments& parts, std::size_t count) {
+  return std::any_of(parts.plain.begin(), parts.plain.begin() + static_cast<std::ptrdiff_t>(count),
+                     [](const auto& part) { return part.find('/') != std::string::npos; });
 }
 
 std::optional<verb> verb_of(std::string_view method, bool collection, bool watching) {
@@ -92,6 +98,7 @@ class router {
     out_.sub = out_.kind->find_subresource(out_.subresource);
     if (!out_.sub) return no_such_path();
     if (out_.subresource != "proxy") return left(at) > 1 ? std::optional(no_such_path()) : std::nullopt;
+    rest_from = at + 1;
     for (++at; at < parts_.size(); ++at) out_.rest.append("/").append(parts_.raw[at]);
     if (out_.rest.empty() && trailing_slash_) out_.rest.push_back('/');
     return std::nullopt;
@@ -126,6 +133,7 @@ class router {
 
  public:
   bool trailing_slash_ = false;
+  std::size_t rest_from = 0;  // Segments before it name the object; 0: all do.
 };
 
 /// A watch of one object by name, as the legacy prefix and single-object watches ask for it.
@@ -169,11 +177,14 @@ std::variant<target, api_error> route(std::string_view method, std::string_view 
   find.trailing_slash_ = trailing;
   bool core = parts->size() > 2 && parts->plain[0] == "api";
   bool grouped = parts->size() > 3 && parts->plain[0] == "apis";
+  constexpr auto hidden = "the path has an escaped slash";
   if (!core && !grouped) {
+    if (hides_a_slash(*parts, parts->size())) return bad_request(hidden);
     out.what = verb_of(method, false, false).value_or(verb::get);
     return out;
   }
   auto why = core ? find.find("", parts->plain[1], 2) : find.find(parts->plain[1], parts->plain[2], 3);
+  if (hides_a_slash(*parts, find.rest_from > 0 ? find.rest_from : parts->size())) return bad_request(hidden);
   if (why) return std::move(*why);
   if (auto bad = read_options(out.query, out.what, *out.kind, out.ask)) return std::move(*bad);
   if (out.what == verb::watch && !out.name.empty()) watch_by_name(out);

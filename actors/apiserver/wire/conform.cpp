@@ -36,7 +36,8 @@ std::string_view json_name(const json& value) {
 }
 
 bool is_zero(const json& value) {
-  if (value.is_string() || value.is_array() || value.is_object()) return value.empty();
+  if (value.is_string()) return value.get_ref<const std::string&>().empty();
+  if (value.is_array() || value.is_object()) return value.empty();
   if (value.is_boolean()) return !value.get<bool>();
   if (value.is_number()) return value.get<double>() == 0;
   return value.is_null();

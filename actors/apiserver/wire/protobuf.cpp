@@ -118,7 +118,7 @@ class decoder {
   }
 
   static bool is_zero(const json& value) {
-    return (value.is_string() && value.empty()) || (value.is_number() && value.get<double>() == 0) ||
+    return (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_number() && value.get<double>() == 0) ||
            (value.is_boolean() && !value.get<bool>());
   }
 

@@ -148,8 +148,9 @@ void check_taints(const json& spec, causes& out) {
 void check_node_change(const json& old, const json& now, causes& out) {
   const auto& before = dig(old, "spec");
   for (auto key : {"podCIDR", "podCIDRs", "providerID"}) {
-    bool was_set = before.is_object() && before.contains(key) && !before[key].empty();
-    if (was_set && dig(now, "spec", key) != before[key])
+    const auto& value = dig(before, key);
+    bool was_set = value.is_array() ? !value.empty() : !text_or(value).empty();
+    if (was_set && dig(now, "spec", key) != value)
       out.push_back(forbidden_value(std::string("spec.") + key, "node updates may not change " + std::string(key) +
                                                                     " except from \"\" to valid"));
   }
