@@ -1,0 +1,65 @@
+// The inside of a loop: the io_context, its timers, its inbox and what was written in this turn.
+// A turn is one handler; sockets written to in it are flushed when it ends, so that small writes
+// leave together.
+#pragma once
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "net/asio/real.hpp"
+
+namespace troupe::net::real {
+
+class tcp_core;
+
+class loop_core : public std::enable_shared_from_this<loop_core> {
+ public:
+  explicit loop_core(std::string name) : name_(std::move(name)), alarm_(io) {}
+
+  ::asio::io_context io{1};
+
+  void post(task what);
+  timer_id after(duration wait, task what);
+  void cancel(timer_id which);
+  void start();
+  void stop();
+  bool run_until(const std::function<bool()>& done, duration patience);
+  bool here() const noexcept { return owner_ == std::this_thread::get_id(); }
+
+  /// Ends a turn: flushes what was written in it. Every handler calls it last.
+  void end_turn();
+  /// `which` has something to flush when the turn ends.
+  void mark_dirty(std::shared_ptr<tcp_core> which);
+  /// The loop's one read buffer of read_bytes_max bytes; valid until the handler returns.
+  char* read_buffer();
+  /// An empty buffer for writing, with its capacity if one was given back before.
+  std::string take_buffer();
+  void give_back(std::string&& buffer);
+
+ private:
+  void drain_inbox();
+  void arm_alarm();
+  void run_due();
+
+  std::string name_;
+  std::mutex guard_;                                ///< Protects inbox_ only.
+  std::vector<task> inbox_;
+  std::map<std::pair<mono_time, timer_id>, task> timers_;
+  std::unordered_map<timer_id, mono_time> due_of_;  ///< Looked up only, never walked.
+  ::asio::steady_timer alarm_;
+  mono_time alarm_at_{};                            ///< When alarm_ is set for; zero when it is not.
+  timer_id last_timer_ = 0;
+  std::vector<std::shared_ptr<tcp_core>> dirty_;
+  std::unique_ptr<char[]> read_buffer_;
+  std::vector<std::string> spare_;
+  std::thread thread_;
+  std::thread::id owner_;
+};
+
+}  // namespace troupe::net::real

@@ -1,0 +1,22 @@
+#include "net/asio/real.hpp"
+#include "tests/net/stage.hpp"
+
+namespace troupe::net::test {
+namespace {
+class real_stage final : public stage {
+ public:
+  shard& on() override { return *loop_; }
+  dialer& dials() override { return *dialer_; }
+  acceptor& accepts() override { return *acceptor_; }
+  endpoint anywhere() const override { return {"127.0.0.1", 0}; }
+  bool until(const std::function<bool()>& done) override { return loop_->run_until(done, 20s); }
+  void settle() override { loop_->run_until([] { return false; }, 30ms); }
+
+ private:
+  std::unique_ptr<real::loop> loop_ = real::make_shard("test");
+  std::unique_ptr<dialer> dialer_ = real::make_dialer(*loop_);
+  std::unique_ptr<acceptor> acceptor_ = real::make_acceptor(*loop_);
+};
+}  // namespace
+std::unique_ptr<stage> make_real_stage() { return std::make_unique<real_stage>(); }
+}  // namespace troupe::net::test
