@@ -1,0 +1,74 @@
+#include "bin/real_world.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "actors/runtime/pinned.hpp"
+#include "actors/runtime/stage.hpp"
+#include "net/asio/real.hpp"
+#include "net/host/real.hpp"
+#include "net/tls/openssl.hpp"
+#include "storage/sqlite/sqlite.hpp"
+
+namespace troupe::bin {
+
+struct real_world::inside {
+  // Order matters: the stage ends first, then the loops that its pinned actors ran on.
+  std::unique_ptr<net::real::loop> loop = net::real::make_shard("net0");
+  std::unique_ptr<net::real::loop> slow = net::real::make_shard("slow");
+  std::unique_ptr<net::dialer> dialer = net::real::make_dialer(*loop);
+  std::unique_ptr<net::acceptor> acceptor = net::real::make_acceptor(*loop);
+  std::unique_ptr<net::tls::provider> tls = net::tls::make_openssl_provider();
+  std::unique_ptr<net::tls::issuer> issuer = net::tls::make_openssl_issuer();
+  std::unique_ptr<net::files> files = net::real::make_files();
+  std::unique_ptr<net::machine> machine = net::real::make_machine();
+  std::unique_ptr<rt::shard_unit> unit, slow_unit;
+  std::unique_ptr<rt::stage> stage = std::make_unique<rt::stage>();
+  rt::world world;
+};
+
+real_world::real_world() : in_(std::make_unique<inside>()) {
+  auto& in = *in_;
+  in.unit = std::make_unique<rt::shard_unit>(in.stage->system(), *in.loop);
+  in.slow_unit = std::make_unique<rt::shard_unit>(in.stage->system(), *in.slow);
+  auto& w = in.world;
+  w.system = &in.stage->system();
+  w.shard = in.loop.get();
+  w.unit = in.unit.get();
+  w.slow_unit = in.slow_unit.get();
+  w.dialer = in.dialer.get();
+  w.acceptor = in.acceptor.get();
+  w.tls = in.tls.get();
+  w.issuer = in.issuer.get();
+  w.files = in.files.get();
+  w.machine = in.machine.get();
+  w.wall = &system_wall_clock();
+  w.chance = &system_entropy();
+  const auto seed = w.chance->draw(8);
+  std::uint64_t number = 0;
+  for (const unsigned char c : seed) number = number << 8 | c;
+  w.dice = rng(number);
+  w.open_engine = [loop = in.loop.get(), files = in.files.get()](const std::string& path) -> result<std::unique_ptr<storage::engine>> {
+    if (auto made = files->make_folder(path.substr(0, path.rfind('/')), 0700); !made.ok()) return made.why();
+    storage::sqlite_config with;
+    with.path = path;
+    with.now = [loop] { return loop->now(); };
+    return storage::open_sqlite(with);
+  };
+  w.give_up = [](const std::string& why) {
+    std::fprintf(stderr, "troupe: %s\n", why.c_str());
+    std::_Exit(1);
+  };
+  in.loop->start();
+  in.slow->start();
+}
+
+real_world::~real_world() {
+  in_->stage.reset();
+  in_->loop->stop();
+  in_->slow->stop();
+}
+
+rt::world& real_world::get() { return in_->world; }
+
+}  // namespace troupe::bin
