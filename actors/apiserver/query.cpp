@@ -91,7 +91,8 @@ std::optional<api_error> read_match(const query_pairs& query, options& out) {
   if (out.initial_events) {
     if (!out.watch) causes.push_back(forbidden_value("sendInitialEvents", "sendInitialEvents is forbidden for list"));
     if (out.match != version_match::not_older_than)
-      causes.push_back(forbidden_value(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+      causes.push_back(
+          forbidden_value(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
   } else if (!match.empty()) {
     if (out.watch) causes.push_back(forbidden_value(field, "resourceVersionMatch is forbidden for watch"));
     if (!out.resource_version)
@@ -118,7 +119,8 @@ std::optional<api_error> read_write_options(const query_pairs& query, verb what,
   out.field_manager = text_of(query, "fieldManager");
   if (out.field_manager.size() > 128)
     causes.push_back(too_long_value("fieldManager", "may not be more than 128 bytes"));
-  bool printable = std::ranges::all_of(out.field_manager, [](char c) { return static_cast<unsigned char>(c) >= 32 && c != 127; });
+  bool printable =
+      std::ranges::all_of(out.field_manager, [](char c) { return static_cast<unsigned char>(c) >= 32 && c != 127; });
   if (!printable)
     causes.push_back(invalid_value("fieldManager", out.field_manager, "should only contain printable characters"));
   auto validation = text_of(query, "fieldValidation");

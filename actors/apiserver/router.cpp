@@ -119,7 +119,8 @@ class router {
     if (!out_.kind->can(bit(*what))) return method_not_allowed(method_, out_.kind->plural);
     bool everywhere = out_.kind->namespaced && !in_namespace;
     if (everywhere && !collection) return no_such_path();
-    if (everywhere && *what != verb::list && *what != verb::watch) return method_not_allowed(method_, out_.kind->plural);
+    if (everywhere && *what != verb::list && *what != verb::watch)
+      return method_not_allowed(method_, out_.kind->plural);
     if (!collection && *what == verb::create) return method_not_allowed(method_, out_.kind->plural);
     if (collection && (*what == verb::update || *what == verb::patch))
       return method_not_allowed(method_, out_.kind->plural);

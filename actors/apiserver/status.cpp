@@ -102,10 +102,10 @@ api_error forbidden_path(std::string_view user, std::string_view verb, std::stri
 }
 
 api_error namespace_terminating(const schema::kind& kind, std::string_view name, std::string_view ns) {
-  auto out = forbidden(kind, name,
-                       "unable to create new content in namespace " + std::string(ns) + " because it is being terminated");
-  out.details["causes"] = causes_json({{"NamespaceTerminating",
-                                        "namespace " + std::string(ns) + " is being terminated", "metadata.namespace"}});
+  auto out = forbidden(
+      kind, name, "unable to create new content in namespace " + std::string(ns) + " because it is being terminated");
+  out.details["causes"] = causes_json(
+      {{"NamespaceTerminating", "namespace " + std::string(ns) + " is being terminated", "metadata.namespace"}});
   return out;
 }
 
@@ -120,7 +120,8 @@ api_error no_such_path() {
 }
 
 api_error method_not_allowed(std::string_view, std::string_view) {
-  return make(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", json::object());
+  return make(405, "MethodNotAllowed", "the server does not allow this method on the requested resource",
+              json::object());
 }
 
 api_error not_acceptable() {
@@ -169,7 +170,8 @@ api_error invalid(const schema::kind& kind, std::string_view name, const std::ve
   json details = {{"kind", kind.name}, {"causes", causes_json(causes)}};
   if (!name.empty()) details["name"] = name;
   if (!kind.group.empty()) details["group"] = kind.group;
-  return make(422, "Invalid", title + " " + in_quotes(name) + " is invalid: " + causes_text(causes), std::move(details));
+  return make(422, "Invalid", title + " " + in_quotes(name) + " is invalid: " + causes_text(causes),
+              std::move(details));
 }
 
 api_error invalid_options(std::string_view options_kind, const std::vector<cause>& causes) {
@@ -200,7 +202,8 @@ api_error timeout(std::string message, int retry_after_s) {
 }
 
 api_error too_large_version(std::int64_t asked, std::int64_t current) {
-  auto out = timeout("Too large resource version: " + std::to_string(asked) + ", current: " + std::to_string(current), 1);
+  auto out =
+      timeout("Too large resource version: " + std::to_string(asked) + ", current: " + std::to_string(current), 1);
   out.details["causes"] = causes_json({{"ResourceVersionTooLarge", "Too large resource version", ""}});
   return out;
 }
@@ -213,7 +216,8 @@ api_error from_error(const error& why, const schema::kind& kind, std::string_vie
     case errc::invalid: return bad_request(why.note);
     case errc::unauthorized: return unauthorized();
     case errc::forbidden: return forbidden(kind, name, why.note);
-    case errc::gone: return expired(why.note.empty() ? "The resourceVersion for the provided request is too old." : why.note);
+    case errc::gone:
+      return expired(why.note.empty() ? "The resourceVersion for the provided request is too old." : why.note);
     case errc::too_large: return too_large(why.note);
     case errc::overloaded: return too_many_requests("the server is overloaded, please try again later", 1);
     case errc::unavailable:

@@ -114,7 +114,8 @@ std::string decimal_text(wide value) {
   if (value == 0) return "0";
   bool minus = value < 0;
   std::string out;
-  for (wide rest = minus ? -value : value; rest > 0; rest /= 10) out += static_cast<char>('0' + static_cast<int>(rest % 10));
+  for (wide rest = minus ? -value : value; rest > 0; rest /= 10)
+    out += static_cast<char>('0' + static_cast<int>(rest % 10));
   if (minus) out += '-';
   std::ranges::reverse(out);
   return out;

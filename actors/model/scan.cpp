@@ -3,6 +3,12 @@
 #include "basis/json.hpp"
 
 namespace troupe::model {
+namespace {
+
+/// What ends a number, true, false or null.
+bool ends_plain(char c) { return c == ',' || c == '}' || c == ']' || c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+}  // namespace
 
 std::size_t json_scan::place() {
   while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
@@ -18,10 +24,8 @@ bool json_scan::take(char wanted) {
 
 bool json_scan::skip_text() {
   for (++at_; at_ < text_.size(); ++at_) {
-    at_ = text_.find_first_of("\"\\", at_);
-    if (at_ == std::string_view::npos) break;
     if (text_[at_] == '"') return ++at_, true;
-    ++at_;
+    if (text_[at_] == '\\') ++at_;
   }
   at_ = text_.size();
   bad_ = true;
@@ -68,8 +72,7 @@ std::string_view json_scan::value() {
   char c = text_[start];
   if (c == '"') return skip_text() ? text_.substr(start, at_ - start) : std::string_view();
   if (c == '{' || c == '[') return skip_nested() ? text_.substr(start, at_ - start) : std::string_view();
-  at_ = text_.find_first_of(",}] \n\t\r", start);
-  if (at_ == std::string_view::npos) at_ = text_.size();
+  while (at_ < text_.size() && !ends_plain(text_[at_])) ++at_;
   if (at_ == start) bad_ = true;
   return text_.substr(start, at_ - start);
 }

@@ -149,7 +149,8 @@ class parser {
       const auto& text = out.values.front();
       auto [end, why] = std::from_chars(text.data(), text.data() + text.size(), out.bound);
       if (why != std::errc() || end != text.data() + text.size() || text.empty())
-        return fault("values[0]: Invalid value: \"" + text + "\": for 'Gt', 'Lt' operators, the value must be an integer");
+        return fault("values[0]: Invalid value: \"" + text +
+                     "\": for 'Gt', 'Lt' operators, the value must be an integer");
     }
     for (std::size_t i = 0; i < out.values.size(); ++i)
       if (auto why = label_value_problem(out.values[i]); !why.empty())
@@ -296,7 +297,8 @@ result<field_selector> parse_field_selector(const schema::kind& kind, std::strin
     auto sign = part.find_first_of("=!");
     bool unequal = sign != std::string_view::npos && part[sign] == '!';
     if (sign == std::string_view::npos || (unequal && (sign + 1 >= part.size() || part[sign + 1] != '=')))
-      return {errc::invalid, "invalid selector: '" + std::string(text) + "'; can't understand '" + std::string(part) + "'"};
+      return {errc::invalid,
+              "invalid selector: '" + std::string(text) + "'; can't understand '" + std::string(part) + "'"};
     bool doubled = unequal || (sign + 1 < part.size() && part[sign + 1] == '=');
     auto value = unescape(part.substr(sign + (doubled ? 2 : 1)));
     if (!value) return value.why();

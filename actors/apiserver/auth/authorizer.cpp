@@ -7,9 +7,13 @@ namespace {
 
 constexpr std::string_view lease_namespace = "kube-node-lease";
 
-bool in_group(const user_info& user, std::string_view group) { return std::ranges::find(user.groups, group) != user.groups.end(); }
+bool in_group(const user_info& user, std::string_view group) {
+  return std::ranges::find(user.groups, group) != user.groups.end();
+}
 
-bool reads(const target& asked) { return asked.what == verb::get || asked.what == verb::list || asked.what == verb::watch; }
+bool reads(const target& asked) {
+  return asked.what == verb::get || asked.what == verb::list || asked.what == verb::watch;
+}
 bool changes(const target& asked) { return asked.what == verb::update || asked.what == verb::patch; }
 
 bool is(const target& asked, std::string_view group, std::string_view plural) {
@@ -59,7 +63,8 @@ verdict node_on_leases(std::string_view node, const target& asked) {
     return no("can only access leases in the \"" + std::string(lease_namespace) + "\" system namespace");
   if (asked.what == verb::create) return yes();
   bool known = asked.what == verb::get || changes(asked) || asked.what == verb::remove;
-  return known && asked.name == node ? yes() : no("can only access node lease with the same name as the requesting node");
+  return known && asked.name == node ? yes()
+                                     : no("can only access node lease with the same name as the requesting node");
 }
 
 verdict node_on_pods(std::string_view node, const target& asked, const node_relation& uses) {
@@ -132,7 +137,8 @@ std::optional<api_error> restrict_create(const user_info& user, const target& as
 api_error refusal(const user_info& user, const target& asked, const verdict& why) {
   if (!asked.kind) {
     std::string method = asked.method;
-    std::ranges::transform(method, method.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::ranges::transform(method, method.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return forbidden_path(user.name, method, asked.path);
   }
   auto resource = std::string(asked.kind->plural);

@@ -40,8 +40,10 @@ std::vector<std::string_view> parts_of(std::string_view path) {
 }
 
 reply openapi_v2(std::string_view accept) {
-  if (accept.find("proto-openapi.spec.v2") != std::string_view::npos) return text(std::string(minimal_v2), proto_v2_type);
-  return text(to_text({{"swagger", "2.0"}, {"info", {{"title", "Kubernetes"}, {"version", "v1.33.0"}}}, {"paths", json::object()}}));
+  if (accept.find("proto-openapi.spec.v2") != std::string_view::npos)
+    return text(std::string(minimal_v2), proto_v2_type);
+  return text(to_text(
+      {{"swagger", "2.0"}, {"info", {{"title", "Kubernetes"}, {"version", "v1.33.0"}}}, {"paths", json::object()}}));
 }
 
 std::string document_url(const group_version& of) {
@@ -72,7 +74,8 @@ reply openapi_v3(const target& asked) {
 }
 
 std::string root_paths() {
-  json paths = json::array({"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"});
+  json paths =
+      json::array({"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"});
   for (const auto& each : served_versions()) {
     paths.push_back(std::string("/").append(each.path()));
     if (!each.group.empty()) paths.push_back("/apis/" + std::string(each.group));

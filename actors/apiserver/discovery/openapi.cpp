@@ -19,7 +19,8 @@ struct value_type {
 };
 constexpr value_type value_types[] = {
     {field_type::time, "io.k8s.apimachinery.pkg.apis.meta.v1.Time", R"({"type":"string","format":"date-time"})"},
-    {field_type::micro_time, "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime", R"({"type":"string","format":"date-time"})"},
+    {field_type::micro_time, "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
+     R"({"type":"string","format":"date-time"})"},
     {field_type::duration, "io.k8s.apimachinery.pkg.apis.meta.v1.Duration", R"({"type":"string"})"},
     {field_type::quantity, "io.k8s.apimachinery.pkg.api.resource.Quantity",
      R"({"oneOf":[{"type":"string"},{"type":"number"}]})"},
@@ -102,7 +103,8 @@ class document_writer {
 
   static json strategy(json out, const field& as) {
     bool merge = as.has(field::merge), retain = as.has(field::retain_keys);
-    if (merge || retain) out["x-kubernetes-patch-strategy"] = merge && retain ? "merge,retainKeys" : merge ? "merge" : "retainKeys";
+    if (merge || retain)
+      out["x-kubernetes-patch-strategy"] = merge && retain ? "merge,retainKeys" : merge ? "merge" : "retainKeys";
     if (!as.merge_key().empty()) out["x-kubernetes-patch-merge-key"] = as.merge_key();
     return out;
   }
@@ -118,7 +120,8 @@ class document_writer {
     if (!required.empty()) out["required"] = std::move(required);
     if (auto text = texts_.at(as.description); !text.empty()) out["description"] = text;
     if (as.flags & field::atomic) out["x-kubernetes-map-type"] = "atomic";
-    if (auto found = roots_.find(index); found != roots_.end()) out["x-kubernetes-group-version-kind"] = gvk(found->second->name);
+    if (auto found = roots_.find(index); found != roots_.end())
+      out["x-kubernetes-group-version-kind"] = gvk(found->second->name);
     return out;
   }
 
@@ -148,7 +151,9 @@ class document_writer {
 
 json schema_ref(std::string_view name) { return {{"$ref", "#/components/schemas/" + std::string(name)}}; }
 
-std::string list_schema(const schema::kind& kind) { return std::string(schema::message_at(kind.message).name()).append("List"); }
+std::string list_schema(const schema::kind& kind) {
+  return std::string(schema::message_at(kind.message).name()).append("List");
+}
 
 std::string openapi_document(const group_version& of) { return document_writer(of).run(); }
 

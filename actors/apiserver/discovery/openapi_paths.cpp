@@ -66,10 +66,12 @@ class kind_paths {
 
  private:
   json operation(const char* action, json responses) const {
-    return {{"tags", json::array({of_.group.empty() ? "core_v1" : std::string(of_.group) + "_" + std::string(of_.version)})},
-            {"responses", std::move(responses)},
-            {"x-kubernetes-action", action},
-            {"x-kubernetes-group-version-kind", {{"group", of_.group}, {"version", of_.version}, {"kind", kind_.name}}}};
+    return {
+        {"tags",
+         json::array({of_.group.empty() ? "core_v1" : std::string(of_.group) + "_" + std::string(of_.version)})},
+        {"responses", std::move(responses)},
+        {"x-kubernetes-action", action},
+        {"x-kubernetes-group-version-kind", {{"group", of_.group}, {"version", of_.version}, {"kind", kind_.name}}}};
   }
 
   json path_parameters(bool in_namespace, bool named) const {
@@ -90,7 +92,8 @@ class kind_paths {
     at["post"]["parameters"] = write_parameters(false);
     at["post"]["requestBody"] = content({"*/*"}, self_);
     if (!kind_.can(schema::verb_remove_collection)) return;
-    at["delete"] = operation("deletecollection", answers(schema_ref("io.k8s.apimachinery.pkg.apis.meta.v1.Status"), {"200"}));
+    at["delete"] =
+        operation("deletecollection", answers(schema_ref("io.k8s.apimachinery.pkg.apis.meta.v1.Status"), {"200"}));
     at["delete"]["parameters"] = list_parameters();
   }
 
@@ -111,7 +114,8 @@ class kind_paths {
                                            {{"type", "object"}});
     }
     if (verbs & schema::verb_remove) {
-      at["delete"] = operation("delete", answers(schema_ref("io.k8s.apimachinery.pkg.apis.meta.v1.Status"), {"200", "202"}));
+      at["delete"] =
+          operation("delete", answers(schema_ref("io.k8s.apimachinery.pkg.apis.meta.v1.Status"), {"200", "202"}));
       at["delete"]["requestBody"] = content({"*/*"}, schema_ref("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"));
     }
   }

@@ -11,7 +11,9 @@ namespace troupe::apiserver::discovery {
 /// A group and version with kinds, in the order of the table.
 struct group_version {
   std::string_view group, version;
-  std::string api_version() const { return group.empty() ? std::string(version) : std::string(group).append("/").append(version); }
+  std::string api_version() const {
+    return group.empty() ? std::string(version) : std::string(group).append("/").append(version);
+  }
   /// "api/v1" or "apis/apps/v1".
   std::string path() const { return std::string(group.empty() ? "api/" : "apis/").append(api_version()); }
 };

@@ -20,7 +20,8 @@ api_error unreadable(std::string_view body, const std::string& why) {
   api_error out = unprocessable_patch("");
   auto problem = invalid_value("patch", body.substr(0, shown_max), why);
   out.message = " \"\" is invalid: patch: " + problem.message;
-  out.details = {{"causes", json::array({{{"reason", problem.reason}, {"message", problem.message}, {"field", "patch"}}})}};
+  out.details = {
+      {"causes", json::array({{{"reason", problem.reason}, {"message", problem.message}, {"field", "patch"}}})}};
   return out;
 }
 

@@ -70,7 +70,8 @@ class merger {
   std::string fault;
 
   bool map(json& original, json patch, const schema::message* as) {
-    if (auto found = patch.find(directive); found != patch.end()) return map_directive(original, std::move(patch), *found);
+    if (auto found = patch.find(directive); found != patch.end())
+      return map_directive(original, std::move(patch), *found);
     if (!original.is_object()) original = json::object();
     if (!retain(original, patch)) return false;
     if (!set_order(original, patch, as)) return false;
@@ -187,7 +188,8 @@ class merger {
         replace = true;
       } else if (what == "delete") {
         if (!each.contains(key)) return fail("map: " + to_text(each) + " does not contain declared merge key: " + key);
-        for (auto gone = find_by(original, key, each[key]); gone != original.end(); gone = find_by(original, key, each[key]))
+        for (auto gone = find_by(original, key, each[key]); gone != original.end();
+             gone = find_by(original, key, each[key]))
           original.erase(gone);
       } else if (what != "merge") {
         return fail("unknown patch type '" + what + "' in list");
@@ -291,7 +293,8 @@ class merger {
 }  // namespace
 
 result<void> apply_strategic_patch(json& target, json patch, const schema::message& as) {
-  if (!patch.is_object()) return {errc::invalid, "json: cannot unmarshal into Go value of type map[string]interface {}"};
+  if (!patch.is_object())
+    return {errc::invalid, "json: cannot unmarshal into Go value of type map[string]interface {}"};
   merger merge;
   if (!merge.map(target, std::move(patch), &as)) return {errc::invalid, merge.fault};
   return {};

@@ -69,7 +69,8 @@ bool initializing(const json& pod, pod_summary& out, pod_summary& kept) {
     } else if (!waiting.empty() && waiting != "PodInitializing") {
       out.status = "Init:" + waiting;
     } else {
-      out.status = "Init:" + std::to_string(index - 1) + "/" + std::to_string(dig(pod, "spec", "initContainers").size());
+      out.status =
+          "Init:" + std::to_string(index - 1) + "/" + std::to_string(dig(pod, "spec", "initContainers").size());
     }
     return true;
   }
@@ -99,7 +100,8 @@ pod_summary summarize(const json& pod) {
   auto phase = text_or(dig(pod, "status", "phase")), why = text_or(dig(pod, "status", "reason"));
   out.status = why.empty() ? phase : why;
   out.total = static_cast<std::int64_t>(dig(pod, "spec", "containers").size());
-  for (const auto& each : dig(pod, "spec", "initContainers")) out.total += dig(each, "restartPolicy") == "Always" ? 1 : 0;
+  for (const auto& each : dig(pod, "spec", "initContainers"))
+    out.total += dig(each, "restartPolicy") == "Always" ? 1 : 0;
   for (const auto& each : dig(pod, "status", "conditions"))
     if (dig(each, "type") == "PodScheduled" && dig(each, "reason") == "SchedulingGated") out.status = "SchedulingGated";
   if (!initializing(pod, out, kept) || condition_is_true(pod, "Initialized")) {
@@ -189,7 +191,8 @@ std::string service_ports(const json& service) {
   std::string out;
   for (const auto& each : dig(service, "spec", "ports")) {
     auto text = std::to_string(number_or(dig(each, "port")));
-    if (auto node_port = number_or(dig(each, "nodePort")); node_port > 0) text.append(":").append(std::to_string(node_port));
+    if (auto node_port = number_or(dig(each, "nodePort")); node_port > 0)
+      text.append(":").append(std::to_string(node_port));
     join(out, text.append("/").append(text_or(dig(each, "protocol"))));
   }
   return out.empty() ? "<none>" : out;
@@ -210,7 +213,8 @@ std::string event_last_seen(const json& event, wall_time now) {
 
 std::string event_object(const json& event) {
   auto kind = text_or(dig(event, "involvedObject", "kind"));
-  std::ranges::transform(kind, kind.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(kind, kind.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   auto name = text_or(dig(event, "involvedObject", "name"));
   return name.empty() ? kind : kind + "/" + name;
 }

@@ -71,7 +71,9 @@ class fitting {
   }
 
  private:
-  std::string below(std::string_view key) const { return std::string(path_).append(path_.empty() ? "" : ".").append(key); }
+  std::string below(std::string_view key) const {
+    return std::string(path_).append(path_.empty() ? "" : ".").append(key);
+  }
 
   /// Go leaves empty values out, unless behind a pointer or a struct.
   static bool dropped(const json& value, const field& as) {
@@ -177,7 +179,8 @@ class fitting {
 }  // namespace
 
 std::string conform(json& value, const schema::message& as, std::vector<std::string>& unknown) {
-  if (!value.is_object()) return "json: cannot unmarshal " + std::string(json_name(value)) + " into Go value of type struct";
+  if (!value.is_object())
+    return "json: cannot unmarshal " + std::string(json_name(value)) + " into Go value of type struct";
   fitting fit(unknown);
   return fit.object(value, as) ? std::string() : fit.fault;
 }

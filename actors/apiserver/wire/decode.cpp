@@ -22,7 +22,8 @@ struct raw_body {
 };
 
 const std::vector<std::string>& body_types() {
-  static const std::vector<std::string> all{"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"};
+  static const std::vector<std::string> all{"application/json", "application/yaml",
+                                            "application/vnd.kubernetes.protobuf"};
   return all;
 }
 
@@ -101,7 +102,8 @@ std::string cannot_handle(const expectation& want, const std::string& why) {
 
 }  // namespace
 
-std::vector<std::string> field_notes(const std::vector<std::string>& unknown, const std::vector<std::string>& duplicates) {
+std::vector<std::string> field_notes(const std::vector<std::string>& unknown,
+                                     const std::vector<std::string>& duplicates) {
   std::vector<std::string> notes;
   for (const auto& path : unknown) notes.push_back("unknown field \"" + path + "\"");
   for (const auto& path : duplicates) notes.push_back("duplicate field \"" + path + "\"");
@@ -124,7 +126,8 @@ std::variant<decoded, api_error> decode_body(std::string_view content_type, std:
   auto& raw = std::get<raw_body>(read);
   if (auto why = settle_type(raw.object, want)) return std::move(*why);
   std::vector<std::string> unknown;
-  if (auto why = conform(raw.object, *want.message, unknown); !why.empty()) return bad_request(cannot_handle(want, why));
+  if (auto why = conform(raw.object, *want.message, unknown); !why.empty())
+    return bad_request(cannot_handle(want, why));
   auto notes = field_notes(unknown, raw.duplicates);
   if (mode == field_validation::strict && !notes.empty()) return bad_request(cannot_handle(want, strict_fault(notes)));
   decoded out{std::move(raw.object), {}};
@@ -147,7 +150,8 @@ std::variant<json, api_error> decode_delete_options(std::string_view content_typ
     if (auto* why = std::get_if<api_error>(&read)) return std::move(*why);
     out = std::move(std::get<raw_body>(read).object);
     auto kind = text_or(dig(out, "kind"));
-    if (!kind.empty() && kind != "DeleteOptions") return bad_request("decoded object cannot be converted to DeleteOptions");
+    if (!kind.empty() && kind != "DeleteOptions")
+      return bad_request("decoded object cannot be converted to DeleteOptions");
     std::vector<std::string> unknown;
     if (auto why = conform(out, *as, unknown); !why.empty()) return bad_request(why);
     if (query.dry_run) out["dryRun"] = json::array({"All"});

@@ -31,7 +31,8 @@ std::variant<json, api_error> decode_delete_options(std::string_view content_typ
 std::string conform(json& value, const schema::message& as, std::vector<std::string>& unknown);
 
 /// `unknown field "a.b"`, `duplicate field "c"`: the words of warnings.
-std::vector<std::string> field_notes(const std::vector<std::string>& unknown, const std::vector<std::string>& duplicates);
+std::vector<std::string> field_notes(const std::vector<std::string>& unknown,
+                                     const std::vector<std::string>& duplicates);
 /// The same in one line, as Strict validation refuses.
 std::string strict_fault(const std::vector<std::string>& notes);
 

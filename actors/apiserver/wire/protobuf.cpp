@@ -118,8 +118,8 @@ class decoder {
   }
 
   static bool is_zero(const json& value) {
-    return (value.is_string() && value.get_ref<const std::string&>().empty()) || (value.is_number() && value.get<double>() == 0) ||
-           (value.is_boolean() && !value.get<bool>());
+    return (value.is_string() && value.get_ref<const std::string&>().empty()) ||
+           (value.is_number() && value.get<double>() == 0) || (value.is_boolean() && !value.get<bool>());
   }
 
   bool take_list(const entry& at, const field& as, json& list, int depth) {

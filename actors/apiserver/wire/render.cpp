@@ -214,7 +214,8 @@ std::string render_bookmark(const rendering& how, std::int64_t revision, bool in
   bool metadata_only = how.as.as == form::partial_metadata;
   std::string out = "{\"kind\":\"";
   out.append(metadata_only ? "PartialObjectMetadata" : how.served->name).append("\",\"apiVersion\":\"");
-  out.append(metadata_only ? "meta.k8s.io/v1" : how.served->api_version).append("\",\"metadata\":{\"resourceVersion\":\"");
+  out.append(metadata_only ? "meta.k8s.io/v1" : how.served->api_version)
+      .append("\",\"metadata\":{\"resourceVersion\":\"");
   out.append(std::to_string(revision)).append("\",\"creationTimestamp\":null");
   if (initial_end) out.append(R"(,"annotations":{"k8s.io/initial-events-end":"true"})");
   return event_line(event_type::bookmark, out.append("}}"));

@@ -139,6 +139,39 @@ TEST_CASE("updates keep what is the server's and find out when nothing changed")
   CHECK(why.message.find("metadata.resourceVersion: Invalid value: 0x0: must be specified for an update") != std::string::npos);
 }
 
+TEST_CASE("an object sent back as it was read changes nothing, whatever its kind") {
+  struct row { const char *plural, *group, *text; } rows[] = {
+      {"namespaces", "", R"({"metadata":{"name":"a"}})"}, {"nodes", "", R"({"metadata":{"name":"a"},"status":{"capacity":{"cpu":"2000m"}}})"},
+      {"secrets", "", R"({"metadata":{"name":"a"},"stringData":{"k":"v"}})"}, {"configmaps", "", R"({"metadata":{"name":"a"},"immutable":false})"},
+      {"services", "", R"({"metadata":{"name":"a"},"spec":{"type":"LoadBalancer","ports":[{"port":80}]}})"},
+      {"services", "", R"({"metadata":{"name":"a"},"spec":{"clusterIP":"None"}})"},
+      {"services", "", R"({"metadata":{"name":"a"},"spec":{"type":"ExternalName","externalName":"a.b"}})"},
+      {"endpoints", "", R"({"metadata":{"name":"a"},"subsets":[{"addresses":[{"ip":"10.0.0.1"}]}]})"},
+      {"events", "", R"({"metadata":{"name":"a"},"involvedObject":{},"firstTimestamp":null,"message":"m"})"},
+      {"events", "events.k8s.io", R"({"metadata":{"name":"a"},"regarding":{},"note":"m","eventTime":"2026-11-22T06:52:41.5Z"})"},
+      {"serviceaccounts", "", R"({"metadata":{"name":"a"},"automountServiceAccountToken":false})"},
+      {"pods", "", R"({"metadata":{"name":"a"},"spec":{"hostNetwork":true,"volumes":[{"name":"v","hostPath":{"path":"/x"}},{"name":"w",
+          "projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}],"containers":[{"name":"a","image":"x","ports":[{"containerPort":80}],
+          "livenessProbe":{"httpGet":{"port":80}},"resources":{"limits":{"memory":"1024Mi"}}}]}})"},
+      {"endpointslices", "discovery.k8s.io", R"({"metadata":{"name":"a"},"addressType":"IPv4","endpoints":[],"ports":[{"port":80}]})"},
+      {"leases", "coordination.k8s.io", R"({"metadata":{"name":"a"},"spec":{"renewTime":"2026-11-22T06:52:41Z"}})"}};
+  for (const auto& row : rows) {
+    const auto& kind = kind_of(row.plural, row.group);
+    auto made = good(create(row.plural, row.text, row.group));
+    auto document = model::make_document(kind, to_text(made), 1, 1020);
+    REQUIRE(document.ok());
+    auto ctx = context(kind.namespaced ? "default" : "");
+    auto back = good(decode_body("", model::text_as(**document, kind), kind, "", field_validation::strict));
+    auto again = good(prepare_update(kind, model::parse(**document), back.object, "", ctx));
+    CHECK_MESSAGE(again.unchanged, row.text << " became " << again.object.dump());
+    for (auto type : {"application/merge-patch+json", "application/strategic-merge-patch+json"}) {
+      auto patched = good(apply_patch(kind, type, model::parse(**document), "{}", ctx));
+      CHECK_MESSAGE(good(prepare_update(kind, model::parse(**document), patched.object, "", ctx)).unchanged, row.text);
+    }
+    CHECK((*document)->stored() == to_text(made));
+  }
+}
+
 TEST_CASE("what may not change does not") {
   auto frozen = published(created("configmaps", R"({"metadata":{"name":"c"},"immutable":true,"data":{"a":"1"}})"));
   CHECK(bad(update("configmaps", frozen, edited(frozen, "/data/a", "2"))).message.find("field is immutable when `immutable` is set") != std::string::npos);

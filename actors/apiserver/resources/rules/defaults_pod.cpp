@@ -66,7 +66,8 @@ void container_defaults(json& container, bool host_network) {
     }
   if (auto env = container.find("env"); env != container.end())
     for (auto& each : *env)
-      if (dig(each, "valueFrom", "fieldRef").is_object()) set_missing(each["valueFrom"]["fieldRef"], "apiVersion", "v1");
+      if (dig(each, "valueFrom", "fieldRef").is_object())
+        set_missing(each["valueFrom"]["fieldRef"], "apiVersion", "v1");
   resource_defaults(container);
   probe_defaults(container);
   hook_defaults(container);
@@ -85,7 +86,8 @@ void projected_defaults(json& sources) {
 void volume_defaults(json& volume) {
   if (volume.is_object() && volume.size() <= 1) volume["emptyDir"] = json::object();
   for (auto key : {"configMap", "secret", "downwardAPI", "projected"})
-    if (auto found = volume.find(key); found != volume.end() && found->is_object()) set_missing(*found, "defaultMode", 420);
+    if (auto found = volume.find(key); found != volume.end() && found->is_object())
+      set_missing(*found, "defaultMode", 420);
   if (auto path = volume.find("hostPath"); path != volume.end() && path->is_object()) set_missing(*path, "type", "");
   if (dig(volume, "projected", "sources").is_array()) projected_defaults(volume["projected"]["sources"]);
   if (dig(volume, "downwardAPI", "items").is_array())

@@ -39,7 +39,8 @@ void check_annotations(const json& map, causes& out) {
   for (const auto& [key, value] : map.items()) {
     size += key.size() + text_or(value).size();
     std::string lower(key);
-    std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::ranges::transform(lower, lower.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     if (auto why = model::label_key_problem(lower); !why.empty())
       out.push_back(invalid_value("metadata.annotations", key, why));
   }
@@ -59,8 +60,10 @@ void check_owners(const json& owners, causes& out) {
     if (dig(owners[i], "controller") != true) continue;
     auto name = text_or(dig(owners[i], "kind")) + "/" + text_or(dig(owners[i], "name"));
     if (!controller.empty())
-      out.push_back(invalid_value(field, owners, "Only one reference can have Controller set to true. Found \"true\" in "
-                                                 "references for " + controller + " and " + name));
+      out.push_back(invalid_value(field, owners,
+                                  "Only one reference can have Controller set to true. Found \"true\" in "
+                                  "references for " +
+                                      controller + " and " + name));
     controller = name;
   }
 }
@@ -106,7 +109,8 @@ std::string name_problem(std::string_view name, schema::name_rule rule) {
 void check_metadata(const schema::kind& kind, const json& metadata, causes& out) {
   auto name = text_or(dig(metadata, "name")), ns = text_or(dig(metadata, "namespace"));
   if (name.empty()) out.push_back(required_value("metadata.name", "name or generateName is required"));
-  else if (auto why = name_problem(name, kind.names); !why.empty()) out.push_back(invalid_value("metadata.name", name, why));
+  else if (auto why = name_problem(name, kind.names); !why.empty())
+    out.push_back(invalid_value("metadata.name", name, why));
   if (kind.namespaced && ns.empty()) out.push_back(required_value("metadata.namespace"));
   else if (kind.namespaced) {
     if (auto why = name_problem(ns, schema::name_rule::label); !why.empty())

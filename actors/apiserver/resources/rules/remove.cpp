@@ -16,8 +16,9 @@ std::optional<api_error> check_preconditions(const schema::kind& kind, const jso
   for (const auto& each : {row{"uid", "UID"}, row{"resourceVersion", "ResourceVersion"}}) {
     auto asked = text_or(dig(wanted, "preconditions", each.key)), present = text_or(dig(metadata, each.key));
     if (!asked.empty() && asked != present)
-      return conflict(kind, name, std::string("Precondition failed: ") + each.word + " in precondition: " + asked + ", " +
-                                      each.word + " in object meta: " + present);
+      return conflict(kind, name,
+                      std::string("Precondition failed: ") + each.word + " in precondition: " + asked + ", " +
+                          each.word + " in object meta: " + present);
   }
   if (!is_core(kind, "Namespace")) return std::nullopt;
   for (auto immortal : {"default", "kube-system", "kube-public"})
@@ -29,7 +30,8 @@ std::optional<api_error> check_preconditions(const schema::kind& kind, const jso
 json finalizers_after(const json& metadata, const json& wanted, const write_context& ctx) {
   json out = list_of(metadata, "finalizers");
   auto policy = text_or(dig(wanted, "propagationPolicy"));
-  if (dig(wanted, "orphanDependents").is_boolean()) policy = wanted["orphanDependents"].get<bool>() ? "Orphan" : "Background";
+  if (dig(wanted, "orphanDependents").is_boolean())
+    policy = wanted["orphanDependents"].get<bool>() ? "Orphan" : "Background";
   if (policy.empty() || !ctx.garbage_collector) return out;
   auto set = [&](const char* name, bool present) {
     auto found = std::ranges::find(out, json(name));
@@ -46,7 +48,8 @@ std::int64_t grace_of(const schema::kind& kind, const json& old, const json& wan
   auto phase = text_or(dig(old, "status", "phase"));
   bool runs_nowhere = text_or(dig(old, "spec", "nodeName")).empty() || phase == "Succeeded" || phase == "Failed";
   if (runs_nowhere) return 0;
-  auto grace = number_or(dig(wanted, "gracePeriodSeconds"), number_or(dig(old, "spec", "terminationGracePeriodSeconds"), 30));
+  auto grace =
+      number_or(dig(wanted, "gracePeriodSeconds"), number_or(dig(old, "spec", "terminationGracePeriodSeconds"), 30));
   return grace < 0 ? 1 : grace;
 }
 

@@ -11,7 +11,7 @@ namespace troupe::apiserver {
 
 struct allocation_plan {
   bool needs_ip = false;                ///< Any free address: put it into grant::ip.
-  std::string claims_ip;                ///< This very address was asked for: refuse with ip_taken() when it is not free.
+  std::string claims_ip;  ///< This very address was asked for: refuse with ip_taken() when it is not free.
   std::vector<std::size_t> needs_port;  ///< Indices in spec.ports that need any free node port.
   std::vector<int> claims_ports;        ///< Ports asked for by number.
   std::vector<std::string> releases_ips;  ///< Free after the commit.

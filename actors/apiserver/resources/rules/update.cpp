@@ -14,7 +14,8 @@ std::optional<api_error> check_identity(const schema::kind& kind, const json& ol
   auto given_name = text_or(dig(metadata, "name"), name), given_ns = text_or(dig(metadata, "namespace"), ns);
   auto url_name = ctx.name.empty() ? name : ctx.name;
   if (given_name != url_name)
-    return bad_request("the name of the object (" + given_name + ") does not match the name on the URL (" + url_name + ")");
+    return bad_request("the name of the object (" + given_name + ") does not match the name on the URL (" + url_name +
+                       ")");
   if (given_ns != ns)
     return bad_request("the namespace of the provided object does not match the namespace sent on the request");
   auto uid = text_or(dig(metadata, "uid"));
@@ -104,8 +105,8 @@ void carry_service_values(const json& old, json& body) {
   for (auto& port : spec["ports"]) {
     if (rules::number_or(dig(port, "nodePort"), 0) != 0) continue;
     for (const auto& known : list_of(before, "ports"))
-      if (dig(known, "port") == dig(port, "port") && text_or(dig(known, "protocol"), "TCP") == text_or(dig(port, "protocol"), "TCP") &&
-          known.contains("nodePort"))
+      if (dig(known, "port") == dig(port, "port") &&
+          text_or(dig(known, "protocol"), "TCP") == text_or(dig(port, "protocol"), "TCP") && known.contains("nodePort"))
         port["nodePort"] = known["nodePort"];
   }
 }

@@ -178,7 +178,8 @@ void check_change(const schema::kind& kind, const json& old, const json& now, ca
   if (!kind.group.empty()) return;
   if (kind.name == "ConfigMap") check_frozen(old, now, {"data", "binaryData"}, out);
   if (kind.name == "Secret") {
-    if (dig(old, "type") != dig(now, "type")) out.push_back(invalid_value("type", dig(now, "type"), std::string(immutable)));
+    if (dig(old, "type") != dig(now, "type"))
+      out.push_back(invalid_value("type", dig(now, "type"), std::string(immutable)));
     check_frozen(old, now, {"data"}, out);
   }
   if (kind.name == "Node") check_node_change(old, now, out);

@@ -28,7 +28,8 @@ void check_protocol(const json& port, const std::string& at, causes& out) {
 /// IANA service name: at most 15 of [a-z0-9-], a letter among them, no dash at an end or twice in a row.
 bool is_port_name(const std::string& name) {
   bool letter = std::ranges::any_of(name, [](char c) { return c >= 'a' && c <= 'z'; });
-  bool fine = std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  bool fine =
+      std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
   return !name.empty() && name.size() <= 15 && letter && fine && name.find("--") == std::string::npos &&
          name.front() != '-' && name.back() != '-';
 }
@@ -45,7 +46,9 @@ void check_service_port(const json& port, const std::string& at, bool named, boo
   if (!name.empty())
     if (auto why = name_problem(name, schema::name_rule::label); !why.empty())
       out.push_back(invalid_value(at + ".name", name, why));
-  if (!is_port(dig(port, "port"))) out.push_back(invalid_value(at + ".port", dig(port, "port").is_null() ? json(0) : dig(port, "port"), std::string(port_words)));
+  if (!is_port(dig(port, "port")))
+    out.push_back(invalid_value(at + ".port", dig(port, "port").is_null() ? json(0) : dig(port, "port"),
+                                std::string(port_words)));
   check_protocol(port, at, out);
   if (!headless) check_target(dig(port, "targetPort"), at + ".targetPort", out);
 }
@@ -79,7 +82,8 @@ void check_service_addresses(const json& spec, causes& out) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto text = text_or(all[i]);
     if (text == "None" && all.size() > 1)
-      out.push_back(invalid_value("spec.clusterIPs[" + std::to_string(i) + "]", text, "'None' must be the first and only value"));
+      out.push_back(
+          invalid_value("spec.clusterIPs[" + std::to_string(i) + "]", text, "'None' must be the first and only value"));
     else if (text != "None" && !is_ip_address(text))
       out.push_back(invalid_value("spec.clusterIPs[" + std::to_string(i) + "]", text, std::string(ip_words)));
   }
@@ -115,7 +119,8 @@ void check_subset(const json& subset, const std::string& at, causes& out) {
   const auto &ready = list_of(subset, "addresses"), &waiting = list_of(subset, "notReadyAddresses");
   if (ready.empty() && waiting.empty())
     out.push_back(required_value(at, "must specify `addresses` or `notReadyAddresses`"));
-  for (std::size_t i = 0; i < ready.size(); ++i) check_address(ready[i], at + ".addresses[" + std::to_string(i) + "]", out);
+  for (std::size_t i = 0; i < ready.size(); ++i)
+    check_address(ready[i], at + ".addresses[" + std::to_string(i) + "]", out);
   for (std::size_t i = 0; i < waiting.size(); ++i)
     check_address(waiting[i], at + ".notReadyAddresses[" + std::to_string(i) + "]", out);
   const auto& ports = list_of(subset, "ports");

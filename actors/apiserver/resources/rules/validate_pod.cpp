@@ -63,7 +63,8 @@ void check_mounts(const json& container, const std::string& at, const std::set<s
     auto place = at + ".volumeMounts[" + std::to_string(i) + "]";
     auto name = text_or(dig(mounts[i], "name")), path = text_or(dig(mounts[i], "mountPath"));
     if (name.empty()) out.push_back(required_value(place + ".name"));
-    else if (!volumes.contains(name)) out.push_back({"FieldValueNotFound", "Not found: " + to_text(json(name)), place + ".name"});
+    else if (!volumes.contains(name))
+      out.push_back({"FieldValueNotFound", "Not found: " + to_text(json(name)), place + ".name"});
     if (path.empty()) out.push_back(required_value(place + ".mountPath"));
     else if (!paths.insert(path).second) out.push_back(invalid_value(place + ".mountPath", path, "must be unique"));
   }
@@ -143,7 +144,8 @@ json fixed_part(const json& pod) {
     if (auto found = spec.find(key); found != spec.end() && found->is_array())
       for (auto& each : *found)
         if (each.is_object()) each.erase("image");
-  for (auto key : {"activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"}) spec.erase(key);
+  for (auto key : {"activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"})
+    spec.erase(key);
   return spec;
 }
 
@@ -158,7 +160,8 @@ void check_pod(const json& object, causes& out) {
   auto volumes = check_volumes(spec, out);
   check_containers(spec, volumes, out);
   check_choice(dig(spec, "restartPolicy"), "spec.restartPolicy", {"Always", "Never", "OnFailure"}, out);
-  check_choice(dig(spec, "dnsPolicy"), "spec.dnsPolicy", {"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"}, out);
+  check_choice(dig(spec, "dnsPolicy"), "spec.dnsPolicy", {"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"},
+               out);
   auto node = text_or(dig(spec, "nodeName"));
   if (!node.empty())
     if (auto why = name_problem(node, schema::name_rule::subdomain); !why.empty())
@@ -188,9 +191,11 @@ void check_pod_change(const json& old, const json& now, causes& out) {
   if (deadline_changed)
     out.push_back(invalid_value("spec.activeDeadlineSeconds", next, "must be less than or equal to previous value"));
   if (tolerations_changed)
-    out.push_back(forbidden_value("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"));
+    out.push_back(
+        forbidden_value("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"));
   if (gates_added) out.push_back(forbidden_value("spec.schedulingGates", "only deletion is allowed"));
-  if (grace_changed || fixed_part(old) != fixed_part(now)) out.push_back(forbidden_value("spec", std::string(change_words)));
+  if (grace_changed || fixed_part(old) != fixed_part(now))
+    out.push_back(forbidden_value("spec", std::string(change_words)));
 }
 
 }  // namespace troupe::apiserver::rules
