@@ -42,7 +42,7 @@ class stream {
 
   virtual ~stream() = default;
   /// Delivers from now on to `sink`, which must outlive the stream or be replaced by another. Data
-  /// that came before is kept and delivered first.
+  /// that came before is kept and delivered first. Null holds everything, the end too, until the next.
   virtual void start(stream_sink* sink) = 0;
   /// Queues bytes; never blocks. After close() it is ignored.
   virtual void write(std::string_view data) = 0;
@@ -53,6 +53,7 @@ class stream {
   virtual void pause() = 0;
   virtual void resume() = 0;
   /// Sends what is queued, then ends in order; on_closed follows. Idempotent.
+  /// Data that still comes is dropped; a holder may destroy the stream without cutting what was queued.
   virtual void close() = 0;
   virtual const peer_identity& peer() const = 0;
   virtual endpoint local_address() const = 0;

@@ -14,12 +14,12 @@ namespace troupe::net::tls {
 enum class usage : std::uint8_t { client, server, both };
 
 struct leaf_request {
-  std::string common_name;
-  std::vector<std::string> organizations;
-  std::vector<std::string> dns_names;
-  std::vector<std::string> addresses;    ///< IP SANs, literal.
+  std::string common_name = {};
+  std::vector<std::string> organizations = {};   ///< A set: the order is not kept.
+  std::vector<std::string> dns_names = {};
+  std::vector<std::string> addresses = {};    ///< IP SANs, literal.
   usage use = usage::client;
-  std::string public_key;                ///< PEM ("PUBLIC KEY"), from public_key_of or read_request.
+  std::string public_key = {};           ///< PEM ("PUBLIC KEY"), from public_key_of or read_request.
 };
 
 /// What a certificate says; of the first certificate in a bundle.

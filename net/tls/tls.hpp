@@ -14,20 +14,20 @@ namespace troupe::net::tls {
 
 /// Certificate chain (PEM, leaf first) and its private key (PEM).
 struct identity {
-  std::string certificates;
-  secret_text key;
+  std::string certificates = {};
+  secret_text key = {};
   bool empty() const noexcept { return certificates.empty(); }
 };
 
 struct client_options {
-  std::string trust;         ///< PEM bundle to verify the server with; empty: no verification at all.
-  std::string server_name;   ///< Name or address that the certificate must cover; also SNI when a name.
-  identity self;             ///< Presented when the server asks; may be empty.
+  std::string trust = {};         ///< PEM bundle to verify the server with; empty: no verification at all.
+  std::string server_name = {};   ///< Name or address that the certificate must cover; also SNI when a name.
+  identity self = {};             ///< Presented when the server asks; may be empty.
 };
 
 struct server_options {
-  identity self;
-  std::string client_trust;  ///< PEM bundle; clients may present a certificate of it, and are not required to.
+  identity self = {};
+  std::string client_trust = {};  ///< PEM bundle; clients may present a certificate of it, and are not required to.
 };
 
 class server_context {       ///< Made by a provider, opaque to everybody else.

@@ -60,7 +60,7 @@ void data_promises(const maker& make) {
     CHECK(at->until([&] { return far.text == "hello world" && near.text == "answer"; }));
     CHECK(ends.near->local_address() == ends.far->remote_address());
     CHECK(ends.near->remote_address() == ends.door->address());
-    CHECK_FALSE(ends.near->peer().verified);
+    CHECK_FALSE(ends.far->peer().verified);
   }
   SUBCASE("what came before start is kept and delivered first") {
     auto at = make();

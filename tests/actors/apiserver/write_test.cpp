@@ -96,7 +96,7 @@ TEST_CASE("invalid objects are refused with every reason") {
        "spec.type: Unsupported value: \"Odd\": supported values: \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \"NodePort\""},
       {"services", "", R"({"metadata":{"name":"c"},"spec":{"clusterIP":"x","ports":[{"port":1}]}})", "must be a valid IP address"},
       {"services", "", R"({"metadata":{"name":"c"},"spec":{"ports":[{"port":1,"nodePort":30000}]}})", "may not be used when `type` is 'ClusterIP'"},
-      {"endpoints", "", R"({"metadata":{"name":"c"},"subsets":[{"addresses":[{"ip":"127.0.0.1"}]}]})", "may not be a loopback"},
+      {"endpoints", "", R"({"metadata":{"name":"c"},"subsets":[{"addresses":[{"ip":"169.254.0.1"}]}]})", "may not be a link-local"},
       {"events", "", R"({"metadata":{"name":"c"},"involvedObject":{"namespace":"x"}})", "does not match event.namespace"},
       {"leases", "coordination.k8s.io", R"({"metadata":{"name":"c"},"spec":{"leaseDurationSeconds":0}})", "must be greater than 0"},
       {"endpointslices", "discovery.k8s.io", R"({"metadata":{"name":"c"}})", "addressType: Required value"},
