@@ -14,7 +14,9 @@
 
 #include "actors/node/node.hpp"
 #include "actors/runtime/spawn.hpp"
+#include "actors/console/callboard.hpp"
 #include "bin/real_world.hpp"
+#include "net/host/text_socket.hpp"
 
 namespace troupe::bin {
 namespace {
@@ -44,6 +46,10 @@ class progress {
     said_ = true;
     if (!quiet_) std::printf("    waiting for %s\n", waiting_.c_str());
     std::fflush(stdout);
+  }
+  bool busy() {
+    const std::lock_guard guard(lock_);
+    return !waiting_.empty();
   }
   double total_ms() const { return std::chrono::duration<double, std::milli>(steady::now() - first_).count(); }
 
@@ -130,8 +136,14 @@ int run(Config config, const run_options& options, Start start) {
     std::fprintf(stderr, "troupe: %s\n", root.why().note.c_str());
     return 1;
   }
+  std::unique_ptr<net::text_socket> admin;
+  if (!options.admin_socket.empty()) {
+    auto opened = net::serve_text(options.admin_socket, console::callboard_json);
+    if (opened.ok()) admin = std::move(*opened);
+    else std::fprintf(stderr, "troupe: no console: %s\n", opened.why().note.c_str());
+  }
   bool asked = false;
-  while (now == phase::running && !(asked = end.asked(250))) shown.look();
+  while (now == phase::running && !(asked = end.asked(shown.busy() ? 250 : 1000))) shown.look();
   const bool refused = now == phase::refused;
   if (asked) notify_service_manager("STOPPING=1");
   rt::post(*root, node::stop_node{});

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "basis/ids.hpp"
+#include "bin/console.hpp"
 #include "bin/run.hpp"
 
 using namespace troupe;
@@ -22,7 +23,7 @@ int main(int argc, char** argv) {
     c.node_name = value("--node-name", "");
     c.kubeconfig_path = value("--write-kubeconfig", c.kubeconfig_path.c_str());
     c.token = secret_text(value("--token", ""));
-    return bin::run_server(std::move(c), {});
+    return bin::run_server(std::move(c), {value("--admin-socket", "")});
   }
   if (command == "agent") {
     node::agent_config c;
@@ -32,8 +33,9 @@ int main(int argc, char** argv) {
     c.node_name = value("--node-name", "");
     c.token = secret_text(value("--token", ""));
     if (auto at = parse_server_url(value("--server", "")); at.ok()) c.server = *at;
-    return bin::run_agent(std::move(c), {});
+    return bin::run_agent(std::move(c), {value("--admin-socket", "")});
   }
+  if (command == "console") return bin::run_console(value("--admin-socket", ""), false);
   std::fprintf(stderr, "usage: troupe server|agent [flags]\n");
   return 2;
 }

@@ -178,7 +178,7 @@ class gate_state {
     if (writes_open_ >= config_.writes_open_max)
       return respond_error(*to, too_many_requests("too many writes are waiting", 1));
     ++writes_open_;
-    write_object order{asked, std::move(ask.body), std::string(ask.headers.get("content-type")), user.name};
+    write_object order{asked, std::move(ask.body), std::string(ask.headers.get("content-type")), user};
     self_->request(keepers_.at(asked->kind->storage), caf::infinite, std::move(order))
         .then([this, how, to](written& got) {
           --writes_open_;

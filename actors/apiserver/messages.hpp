@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/apiserver/auth/authorizer.hpp"
 #include "actors/apiserver/router.hpp"
 #include "actors/client/messages.hpp"
 #include "actors/datastore/messages.hpp"
@@ -18,7 +19,7 @@ namespace troupe::apiserver {
 struct write_object {
   std::shared_ptr<const target> what;
   std::string body, content_type;
-  std::string user;
+  user_info user;
 };
 /// kind keeper -> gate. What was refused is an answer too.
 struct written {

@@ -109,20 +109,23 @@ class kubelet_state {
   }
 
   void beat() {
-    const auto body = to_text(node_lease(config_.facts.name, uid_, world_->wall->now(), config_.lease_life));
-    const std::string path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/" + config_.facts.name.text;
-    call("PUT", path, body, "application/json", [this](const answer& got) {
-      if (!got.ok() && !std::exchange(missed_, true))
-        log::warn("kubelet.heartbeat_missed", {{"node", config_.facts.name.text}, {"why", got.status ? "HTTP " + std::to_string(got.status) : got.body}});
-      if (got.ok() && std::exchange(missed_, false)) {
-        log::info("kubelet.heartbeat_resumed", {{"node", config_.facts.name.text}});
-        report_now_ = true;
-      }
-      // The server may have marked us unknown meanwhile: say at once that we are here.
-      if (std::exchange(report_now_, false)) refresh();
-    });
     self_->delayed_send(rt::strong<kubelet_actor>(self_), config_.heartbeat_every, heartbeat_due{});
     if (++beats_ % 2 == 0) check_marked();
+    const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+    const auto body = to_text(node_lease(config_.facts.name, uid_, world_->wall->now(), config_.lease_life));
+    // A patch names no revision, so a renewal is one request and never a conflict.
+    call("PATCH", leases + "/" + config_.facts.name.text, body, "application/merge-patch+json", [this, leases, body](const answer& got) {
+      if (got.status != 404) return settle_beat(got);
+      call("POST", leases, body, "application/json", [this](const answer& made) { settle_beat(made); });
+    });
+  }
+
+  void settle_beat(const answer& got) {
+    if (!got.ok() && !std::exchange(missed_, true))
+      log::warn("kubelet.heartbeat_missed", {{"node", config_.facts.name.text}, {"why", got.status ? "HTTP " + std::to_string(got.status) : got.body}});
+    if (!got.ok() || !std::exchange(missed_, false)) return;
+    log::info("kubelet.heartbeat_resumed", {{"node", config_.facts.name.text}});
+    refresh();  // the server may have marked us unknown meanwhile: say at once that we are here
   }
 
   /// Looks whether a controller has declared this node gone, and answers with a status if so.
@@ -153,7 +156,7 @@ class kubelet_state {
   wall_time ready_since_{};
   duration delay_{};
   std::uint64_t beats_ = 0;
-  bool ready_ = false, missed_ = false, report_now_ = false;
+  bool ready_ = false, missed_ = false;
 };
 
 }  // namespace

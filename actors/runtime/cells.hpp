@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <typeinfo>
+#include <utility>
 #include <vector>
 
 namespace troupe::rt {
@@ -53,6 +54,19 @@ class theatre {
   std::vector<std::weak_ptr<cell>> cells_;
   std::vector<std::pair<std::uint64_t, std::string>> errors_;
   std::size_t sweep_at_ = 1024;
+};
+
+/// While it lives, actors made on this thread are children of `id`.
+class acting {
+ public:
+  explicit acting(std::uint64_t id) noexcept : before_(std::exchange(present, id)) {}
+  ~acting() { present = before_; }
+  acting(const acting&) = delete;
+  static std::uint64_t who() noexcept { return present; }
+
+ private:
+  static inline thread_local std::uint64_t present = 0;
+  std::uint64_t before_;
 };
 
 /// "troupe::node_password::verify_password" without the outer namespace and state suffixes.

@@ -15,7 +15,7 @@ class observed : public Base {
  public:
   template <class... Ts>
   explicit observed(caf::actor_config& cfg, Ts&&... xs) : Base(cfg, std::forward<Ts>(xs)...) {
-    cell_ = theatre::instance().add(this->id(), cfg.parent ? cfg.parent->id() : 0, State::name, typeid(State));
+    cell_ = theatre::instance().add(this->id(), acting::who(), State::name, typeid(State));
     this->set_exception_handler([c = cell_](std::exception_ptr& thrown) -> caf::error {
       std::string what = "unknown exception";
       try {
@@ -39,6 +39,7 @@ class observed : public Base {
 
   caf::resumable::resume_result resume(caf::execution_unit* on, std::size_t messages_max) override {
     cell& c = *cell_;   // the scheduler holds a reference to us until this returns
+    const acting us(c.id);
     const auto n = c.slices.load(std::memory_order_relaxed);
     c.slices.store(n + 1, std::memory_order_relaxed);
     if (n % sampled_every != 0) {

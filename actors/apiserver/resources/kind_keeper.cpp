@@ -187,7 +187,7 @@ class kind_keeper_state {
     const target& t = *j.ask.what;
     write_context ctx;
     ctx.now = wall_->now();
-    ctx.user = j.ask.user;
+    ctx.user = j.ask.user.name;
     ctx.ns = t.ns;
     ctx.name = t.name;
     ctx.subresource = t.subresource;
@@ -217,6 +217,7 @@ class kind_keeper_state {
   }
 
   void create_from(const job_ptr& j, json body) {
+    if (auto bad = restrict_create(j->ask.user, *j->ask.what, body)) return refuse(*j, std::move(*bad));
     auto ctx = context(*j);
     ctx.uid = chance_->uuid();
     for (int i = 0; i < 5; ++i) ctx.name_suffix.push_back(generate_name_alphabet[dice_.below(generate_name_alphabet.size())]);
