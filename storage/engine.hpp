@@ -58,9 +58,9 @@ struct change {
   revision at = 0;
   std::string key;
   bytes value;                 ///< Empty when erased.
-  revision created = 0;        ///< Of the key's present life.
+  revision created = 0;        ///< Of the key's present life; when erased, of the one that ended.
   revision previous = 0;       ///< The revision it replaces; 0 when it was absent.
-  std::int64_t version = 0;
+  std::int64_t version = 0;    ///< 0 when erased.
   bool erased = false;
 };
 
@@ -108,13 +108,15 @@ class engine {
   virtual void range(range_query what, range_done done) = 0;
 
   using changes_done = callback<void(result<std::vector<change>>)>;
-  /// Changes after `after` in order, at most `limit`, whole revisions; `gone` below the floor.
+  /// Changes after `after` in order, at most `limit` (0 = all), whole revisions; `gone` below the floor,
+  /// `invalid` beyond the head.
   virtual void changes_after(revision after, std::size_t limit, changes_done done) = 0;
 
   using done = callback<void(result<void>)>;
-  /// Raises the floor to `to` and lets superseded values go.
+  /// Raises the floor to `to`, or as far as the engine's retention allows, and lets superseded values go; never
+  /// lowers it; `invalid` beyond the head. The state at the floor stays readable.
   virtual void compact(revision to, done finished) = 0;
-  /// Writes a consistent copy to a new file at `path`; online.
+  /// Writes a consistent copy to a new file at `path`; online. `already_exists` when there is one.
   virtual void backup(std::string path, done finished) = 0;
   /// Checks every kept record; `corrupt` names the first bad key.
   virtual void verify(done finished) = 0;

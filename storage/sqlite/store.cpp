@@ -82,7 +82,7 @@ result<void> store::load() {
   table_.end_scan();
   if (!fine) return fine;
   if (got == log_table::found::failed) return sqlite_error(code, path_, "reading the log");
-  if (last < ends_.head && last > ends_.floor - 1 && ends_.head > ends_.floor)
+  if (last < ends_.head && ends_.head > ends_.floor)
     return fail(errc::corrupt, "revisions " + std::to_string(last + 1) + " to " + std::to_string(ends_.head) + " are missing");
   ends_.head = std::max(ends_.head, last);
   if (meta->copy)

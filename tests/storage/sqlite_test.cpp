@@ -1,22 +1,15 @@
-// What only a file can go wrong with: death, power, noise, strangers, full and broken disks.
-#include <doctest/doctest.h>
-#include <signal.h>
+// What only a file can suffer: noise, strangers, a second owner; and how the engine shares its thread.
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <map>
-#include <mutex>
 #include <thread>
 
-#include "storage/sqlite/sqlite.hpp"
-#include "tests/storage/breakable_vfs.hpp"
-#include "tests/storage/rig.hpp"
+#include "basis/rng.hpp"
+#include "tests/storage/sqlite_stage.hpp"
 
 using namespace troupe;
 using namespace troupe::storage;
@@ -24,24 +17,7 @@ using namespace troupe::storage::testing;
 namespace fs = std::filesystem;
 
 namespace {
-struct no_pump final : rig {
-  std::string name() const override { return "sqlite"; }
-  std::unique_ptr<engine> open(retention) override { return nullptr; }
-  std::unique_ptr<engine> open_copy() override { return nullptr; }
-  std::string path() const override { return {}; }
-} on;
-
-sqlite_config config_at(const std::string& path, const char* vfs = "") {
-  sqlite_config out;
-  out.path = path;
-  out.vfs = vfs;
-  return out;
-}
-std::unique_ptr<engine> open_at(const std::string& path, const char* vfs = "") {
-  auto opened = open_sqlite(config_at(path, vfs));
-  REQUIRE_MESSAGE(opened.ok(), (opened.ok() ? std::string() : opened.why().text()));
-  return std::move(*opened);
-}
+no_pump on;
 
 /// Everything in the folder: names, sizes, bytes.
 std::map<std::string, std::string> contents(const std::string& folder) {
@@ -85,30 +61,6 @@ int in_child(Body body) {
   ::waitpid(child, &state, 0);
   return WIFEXITED(state) ? WEXITSTATUS(state) : -1;
 }
-
-/// Keeps `flying` creations of unused keys in flight; each acknowledged one is handed to `acknowledged`.
-class steady_writer {
- public:
-  steady_writer(engine& e, std::uint64_t first, std::function<void(std::uint64_t, revision)> acknowledged)
-      : engine_(e), next_(first), acknowledged_(std::move(acknowledged)) {}
-  void next() {
-    const auto number = next_++;
-    std::vector<operation> batch;
-    batch.push_back(create(numbered("/k/", number), std::string(200 + number * 37 % 1500, static_cast<char>('a' + number % 26))));
-    engine_.commit(std::move(batch), [this, number](committed_batch out) {
-      const auto& said = out.outcomes.at(0);
-      if (said.what != outcome::kind::committed) return;
-      acknowledged_(number, said.at);
-      if (!stop_) next();
-    });
-  }
-  std::atomic<bool> stop_ = false;
-
- private:
-  engine& engine_;
-  std::atomic<std::uint64_t> next_;
-  std::function<void(std::uint64_t, revision)> acknowledged_;
-};
 }  // namespace
 
 TEST_CASE("a new file is private, ours by its header, and in the promised format") {
@@ -313,143 +265,6 @@ TEST_CASE("a folder that may not be written to, or is not there, is named") {
   CHECK(try_as_nobody() == static_cast<int>(errc::forbidden));
   CHECK(contents(folder / "closed") == before);
   ::chmod((folder / "closed").c_str(), 0755);
-}
-
-TEST_CASE("no acknowledged write is lost when the process is killed at any moment") {
-  const scratch_folder folder;
-  const auto path = folder / "db";
-  rng chance(1);
-  std::map<std::uint64_t, revision> acknowledged;
-  struct note {
-    std::uint64_t number;
-    revision at;
-  };
-  for (std::uint64_t round = 0; round < 12; ++round) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::close(ends[0]);
-      auto opened = open_sqlite(config_at(path));
-      if (!opened) ::_exit(1);
-      steady_writer writer(**opened, round * 1'000'000, [&](std::uint64_t number, revision at) {
-        const note said{number, at};
-        if (::write(ends[1], &said, sizeof said) != sizeof said) ::_exit(2);
-      });
-      for (int i = 0; i < 32; ++i) writer.next();
-      for (;;) ::pause();
-    }
-    ::close(ends[1]);
-    const auto enough = 1 + chance.below(1500);
-    note said{};
-    for (std::uint64_t seen = 0; ::read(ends[0], &said, sizeof said) == sizeof said;) {
-      acknowledged[said.number] = said.at;
-      if (++seen == enough) ::kill(child, SIGKILL);
-    }
-    ::close(ends[0]);
-    int state = 0;
-    ::waitpid(child, &state, 0);
-    REQUIRE(WIFSIGNALED(state));
-    REQUIRE(WTERMSIG(state) == SIGKILL);
-    auto e = open_at(path);
-    const auto all = range(on, *e, {});
-    REQUIRE(all.ok());
-    std::map<std::string, revision> kept;
-    for (const auto& one : all->records) kept[one.key] = one.modified;
-    for (const auto& [number, at] : acknowledged) REQUIRE(kept[numbered("/k/", number)] == at);
-    REQUIRE(verify(on, *e).ok());
-  }
-  CHECK(acknowledged.size() > 1'000);
-}
-
-TEST_CASE("no acknowledged write is lost when the power goes at any moment") {
-  const scratch_folder folder;
-  auto& disk = breakable_disk::get();
-  disk.restart();
-  const auto path = folder / "db";
-  rng chance(2);
-  std::map<std::uint64_t, revision> acknowledged;
-  for (std::uint64_t round = 0; round < 25; ++round) {
-    auto e = open_at(path, breakable_disk::vfs_name);
-    std::mutex guard;
-    steady_writer writer(*e, round * 1'000'000, [&](std::uint64_t number, revision at) {
-      const std::lock_guard hold(guard);
-      acknowledged[number] = at;
-    });
-    disk.cut_power_after(1 + chance.below(3000), chance.fork(std::to_string(round)));
-    answer<int> fell;
-    e->on_standing([take = fell.take()] { take(0); });
-    for (int i = 0; i < 16; ++i) writer.next();
-    fell.get(on);
-    CHECK(e->status().now == standing::closed);
-    e.reset();
-    REQUIRE(disk.is_cut());
-    disk.settle();
-    e = open_at(path, breakable_disk::vfs_name);
-    const auto all = range(on, *e, {});
-    REQUIRE(all.ok());
-    std::map<std::string, revision> kept;
-    for (const auto& one : all->records) kept[one.key] = one.modified;
-    for (const auto& [number, at] : acknowledged) REQUIRE(kept[numbered("/k/", number)] == at);
-    REQUIRE(verify(on, *e).ok());
-  }
-  CHECK(acknowledged.size() > 5'000);
-}
-
-TEST_CASE("a disk that is full or fails to sync closes the engine, and what was acknowledged is there afterwards") {
-  const scratch_folder folder;
-  auto& disk = breakable_disk::get();
-  disk.restart();
-  const auto path = folder / "db";
-  {
-    auto e = open_at(path, breakable_disk::vfs_name);
-    commit(on, *e, {create("kept", "1")});
-    int woken = 0;
-    e->on_standing([&woken] { ++woken; });
-    std::vector<operation> batch;
-    batch.push_back(create("lost", "2"));
-    SUBCASE("full") {
-      disk.fill_up(true);
-      const auto said = commit(on, *e, std::move(batch)).outcomes.at(0);
-      CHECK((said.what == outcome::kind::outcome_unknown || said.what == outcome::kind::unavailable));
-      CHECK(said.note.find("full") != std::string::npos);
-    }
-    SUBCASE("full before the commit, by more than the page cache holds") {
-      disk.fill_up(true);
-      batch.clear();
-      for (int i = 0; i < 4; ++i) batch.push_back(create(numbered("large", i), std::string(1'400'000, 'x')));
-      for (const auto& said : commit(on, *e, std::move(batch)).outcomes) CHECK(said.what == outcome::kind::unavailable);
-    }
-    SUBCASE("the log cannot be synced") {
-      disk.fail_syncs("-wal");
-      const auto out = commit(on, *e, std::move(batch));
-      CHECK(out.outcomes.at(0).what == outcome::kind::outcome_unknown);
-      CHECK(out.changes.empty());
-      CHECK(out.head == 1);
-    }
-    SUBCASE("the file cannot be synced while the log is copied back") {
-      disk.fail_syncs("db");
-      std::vector<operation> many;
-      for (int i = 0; i < 400; ++i) many.push_back(create(numbered("many", i), std::string(12'000, 'x')));
-      for (const auto& said : commit(on, *e, std::move(many)).outcomes) CHECK(said.what == outcome::kind::committed);
-      while (e->status().now != standing::closed) std::this_thread::yield();  // The copying follows the answers.
-    }
-    disk.fill_up(false);
-    disk.fail_syncs("");
-    CHECK(commit_one(on, *e, create("later", "3")).what == outcome::kind::unavailable);
-    CHECK(range(on, *e, {}).code() == errc::closed);
-    CHECK(changes(on, *e, 0).code() == errc::closed);
-    CHECK(compact(on, *e, 1).ok() == false);
-    CHECK(verify(on, *e).ok() == false);
-    CHECK(e->status().now == standing::closed);
-    CHECK(woken == 1);
-  }
-  disk.restart();
-  auto e = open_at(path, breakable_disk::vfs_name);
-  CHECK(told(range(on, *e, {"kept", "kept0", 0, 0})) == "kept=1@1/1 end");
-  CHECK(told(range(on, *e, {"later", "later0", 0, 0})) == "end");
-  CHECK((e->status().keys <= 2 || e->status().keys == 401));
-  CHECK(verify(on, *e).ok());
 }
 
 TEST_CASE("more in flight than allowed is overloaded, in its turn, and never the only batch") {
