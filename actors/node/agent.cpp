@@ -90,6 +90,7 @@ class agent_state {
     grant_ = std::move(grant);
     step("node " + node_.text + " enrolled");
     rt::end(enrolment_);
+    enrolment_ = nullptr;
     open_port();
   }
 
@@ -168,7 +169,7 @@ class agent_state {
 
   void stop() {
     for (const auto& s : sessions_) self_->send(s, tunnel::stop_tunnel{});
-    rt::end(enrolment_);
+    if (enrolment_) rt::end(enrolment_);
     if (port_) rt::end(port_);
     if (kubelet_) rt::end(kubelet_);
     if (balancer_) rt::end(balancer_), rt::end(api_);

@@ -22,8 +22,8 @@ std::string plain_name(const std::type_info& of) {
   char* text = abi::__cxa_demangle(of.name(), nullptr, nullptr, &status);
   std::string out = status == 0 && text ? text : of.name();
   std::free(text);
-  constexpr std::string_view outer = "troupe::";
-  for (auto at = out.find(outer); at != std::string::npos; at = out.find(outer)) out.erase(at, outer.size());
+  for (const std::string_view outer : {"troupe::", "(anonymous namespace)::"})
+    for (auto at = out.find(outer); at != std::string::npos; at = out.find(outer)) out.erase(at, outer.size());
   return out;
 }
 

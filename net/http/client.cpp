@@ -2,6 +2,7 @@
 
 #include "net/http/parser.hpp"
 #include "net/http/prefixed.hpp"
+#include "net/http/wire.hpp"
 
 namespace troupe::net::http {
 namespace {
@@ -81,8 +82,8 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     text.append(ask.method).append(" ").append(ask.path);
     if (!ask.query.empty()) text.append("?").append(ask.query);
     text.append(" HTTP/1.1\r\n");
-    if (!ask.headers.find("host")) text.append("host: ").append(host).append("\r\n");
-    for (const auto& [name, value] : ask.headers.all()) text.append(name).append(": ").append(value).append("\r\n");
+    if (!ask.headers.find("host")) append_field(text, "host", host);
+    append_fields(text, ask.headers);
     if (!ask.headers.find("content-length") && (!ask.body.empty() || ask.method == "POST" || ask.method == "PUT" || ask.method == "PATCH"))
       text.append("content-length: ").append(std::to_string(ask.body.size())).append("\r\n");
     text.append("\r\n").append(ask.body);
@@ -110,6 +111,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     response head{status, std::move(parser_.headers()), {}};
     over_ = true;
     active_ = false;
+    stream_->start(nullptr);  // The rest is for whoever takes over, and waits for them.
     auto stream = with_prefix(shard_, std::move(stream_), std::string(rest));
     done(std::pair<response, stream_ptr>(std::move(head), std::move(stream)));
   }

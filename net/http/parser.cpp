@@ -133,6 +133,7 @@ parsed parser::feed(std::string_view data) {
         break;
       case place::trailers:
         if (line.empty()) where_ = place::done;
+        else good = read_trailer(line);
         break;
       default: break;
     }
@@ -144,7 +145,8 @@ bool parser::read_start(std::string_view line) {
   where_ = place::fields;
   const auto first = line.find(' '), last = line.rfind(' ');
   if (side_ == parser_side::responses) {
-    if (!line.starts_with("HTTP/1.") || line.size() < 12 || line[8] != ' ' || !number(line.substr(9, 3), status_, 10))
+    if (!line.starts_with("HTTP/1.") || line.size() < 12 || line[8] != ' ' ||
+        !number(line.substr(9, 3), status_, 10) || status_ < 100 || (line.size() > 12 && line[12] != ' '))
       return refuse(400, "what answers does not speak HTTP");
     old_version_ = line[7] == '0';
     return true;
@@ -154,14 +156,25 @@ bool parser::read_start(std::string_view line) {
   target_ = std::string(line.substr(first + 1, last - first - 1));
   const auto version = line.substr(last + 1);
   if (!is_token(method_)) return refuse(400, "the method is malformed");
-  if (target_.empty() || std::any_of(target_.begin(), target_.end(), [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 127; }))
-    return refuse(400, "the request target is malformed");
+  if (!shorten_target()) return refuse(400, "the request target is malformed");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
     if (version.starts_with("HTTP/")) return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
     return refuse(400, "the request line is malformed");
   }
   old_version_ = version == "HTTP/1.0";
   return true;
+}
+
+/// Leaves the path and query of a target, whichever of its forms (RFC 9112, 3.2) it came in.
+bool parser::shorten_target() {
+  for (const char c : target_)
+    if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 127) return false;
+  if (method_ == "CONNECT") return !target_.empty() && target_.front() != '/';
+  if (const auto scheme = target_.find("://"); scheme != std::string::npos && scheme > 0 && target_.front() != '/') {
+    const auto slash = target_.find('/', scheme + 3);
+    target_ = slash == std::string::npos ? "/" : target_.substr(slash);
+  }
+  return target_.starts_with('/') || (target_ == "*" && method_ == "OPTIONS");
 }
 
 bool parser::read_field(std::string_view line) {
@@ -225,10 +238,18 @@ void parser::no_body() {
 
 bool parser::read_chunk_size(std::string_view line) {
   const auto size = line.substr(0, line.find(';'));
-  if (size.size() > 8 || !number(trimmed(size), left_, 16) || size.front() == ' ')
+  if (size.size() > 8 || !number(size, left_, 16))
     return refuse(400, "a chunk's size is malformed");
   where_ = left_ == 0 ? place::trailers : place::chunk_data;
   return true;
+}
+
+/// Trailers are checked like fields and then forgotten: nobody here reads them.
+bool parser::read_trailer(std::string_view line) {
+  const auto before = std::exchange(headers_, {});
+  const bool good = read_field(line);
+  headers_ = before;
+  return good;
 }
 
 bool parser::end_of_stream() {

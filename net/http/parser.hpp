@@ -40,6 +40,7 @@ class parser {
   const std::string& why() const { return why_; }
   header_list& headers() { return headers_; }
   bool keep_alive() const { return keep_alive_; }
+  bool old_version() const { return old_version_; }    ///< HTTP/1.0.
   bool chunked() const { return framing_ == framing::chunked; }
   bool expects_continue() const { return expect_continue_; }
   std::uint64_t length() const { return left_; }       ///< Right after head: the announced length.
@@ -56,6 +57,8 @@ class parser {
   bool take_line(std::string_view& data, std::size_t& consumed, parsed& out);
   bool read_start(std::string_view line);
   bool read_field(std::string_view line);
+  bool read_trailer(std::string_view line);
+  bool shorten_target();
   bool end_head();
   bool read_chunk_size(std::string_view line);
   bool refuse(int status, std::string why);

@@ -9,7 +9,7 @@ class prefixed final : public stream {
   void start(stream_sink* sink) override {
     sink_ = sink;
     if (first_.empty()) return inner_->start(sink);
-    wake();
+    if (sink_) wake();
   }
   void write(std::string_view data) override { inner_->write(data); }
   void write(const bytes& data) override { inner_->write(data); }

@@ -2,6 +2,7 @@
 
 #include "net/http/parser.hpp"
 #include "net/http/prefixed.hpp"
+#include "net/http/wire.hpp"
 
 namespace troupe::net::http {
 namespace {
@@ -68,8 +69,12 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
       me->read(data);
     });
   }
+  void add_date(std::string& to) const {
+    if (config_ && config_->wall != nullptr) append_field(to, "date", http_date(config_->wall->now()));
+  }
   bool closes() const { return close_after_ || draining_; }
   stream_ptr release() {
+    stream_->start(nullptr);  // What still comes is for whoever takes over, and waits for them.
     auto out = with_prefix(shard_, std::move(stream_), std::exchange(pending_, {}));
     finish({errc::closed, "upgraded"});
     return out;
@@ -118,6 +123,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     request_.remote = stream_->remote_address();
     request_.local = stream_->local_address();
     close_after_ = !parser_.keep_alive();
+    old_client_ = parser_.old_version();
     if (!parser_.chunked() && parser_.length() > config_->body_max) return refuse(413, too_large()), false;
     limit(body_limit);
     if (parser_.expects_continue()) stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
@@ -128,8 +134,10 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
 
   void refuse(int status, const std::string& why) {
     auto answer = config_->on_error ? config_->on_error(status, why) : response{status, {}, bytes(why + "\n")};
-    std::string text = "HTTP/1.1 " + std::to_string(status) + " " + std::string(reason_phrase(status)) + "\r\n";
-    for (const auto& [name, value] : answer.headers.all()) text.append(name).append(": ").append(value).append("\r\n");
+    std::string text;
+    append_status_line(text, answer.status);
+    append_fields(text, answer.headers);
+    add_date(text);
     text.append("connection: close\r\ncontent-length: ").append(std::to_string(answer.body.size())).append("\r\n\r\n");
     text.append(answer.body.view());
     busy_ = true;  // nothing more is read
@@ -139,9 +147,15 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   }
 
   // One timer per connection: it looks at the deadline when it fires and sleeps on if that has moved.
-  void limit(duration span) { deadline_ = shard_.now() + span; }
+  void limit(duration span) {
+    deadline_ = shard_.now() + span;
+    if (timer_ == 0 || deadline_ >= alarm_) return;
+    shard_.cancel(std::exchange(timer_, 0));  // It would look too late.
+    arm();
+  }
   void arm() {
     const auto wait = std::max<duration>(deadline_ - shard_.now(), std::chrono::milliseconds(10));
+    alarm_ = shard_.now() + wait;
     timer_ = shard_.after(wait, [weak = weak_from_this()] {
       const auto me = weak.lock();
       if (!me || me->over_) return;
@@ -171,10 +185,10 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   request request_;
   std::string pending_;
   std::weak_ptr<one_exchange> exchange_;
-  mono_time deadline_{};
+  mono_time deadline_{}, alarm_{};
   timer_id timer_ = 0;
   int inside_ = 0;
-  bool busy_ = false, answering_ = false, close_after_ = false, draining_ = false, held_ = false, over_ = false;
+  bool busy_ = false, answering_ = false, close_after_ = false, draining_ = false, held_ = false, old_client_ = false, over_ = false;
   friend class one_exchange;
 };
 
@@ -241,8 +255,9 @@ class one_exchange final : public exchange {
     auto c = live();
     if (!c || state_ != state::waiting) return nullptr;
     state_ = state::done;
-    std::string text = "HTTP/1.1 " + std::to_string(status) + " " + std::string(reason_phrase(status)) + "\r\n";
-    for (const auto& [name, value] : headers.all()) text.append(name).append(": ").append(value).append("\r\n");
+    std::string text;
+    append_status_line(text, status);
+    append_fields(text, headers);
     text.append("\r\n");
     c->send(std::move(text));
     return c->open() ? c->release() : nullptr;
@@ -274,9 +289,11 @@ class one_exchange final : public exchange {
   std::string head(const core& c, int status, const header_list& headers) const {
     std::string text;
     text.reserve(256);
-    text.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason_phrase(status)).append("\r\n");
-    for (const auto& [name, value] : headers.all()) text.append(name).append(": ").append(value).append("\r\n");
+    append_status_line(text, status);
+    append_fields(text, headers);
+    c.add_date(text);
     if (c.closes()) text.append("connection: close\r\n");
+    else if (old_client_) text.append("connection: keep-alive\r\n");
     return text;
   }
   std::weak_ptr<core> core_;
@@ -288,7 +305,7 @@ class one_exchange final : public exchange {
 void core::dispatch(std::string_view rest) {
   pending_.assign(rest);
   busy_ = answering_ = true;
-  const bool old_client = !parser_.keep_alive() && !request_.headers.has_token("connection", "close");
+  const bool old_client = old_client_;
   auto made = std::make_shared<one_exchange>(weak_from_this(), request_.method == "HEAD", old_client);
   exchange_ = made;
   limit(idle_limit);

@@ -45,6 +45,7 @@ struct server_config {
   std::function<void()> on_end;        ///< The connection is over; it may be destroyed in here.
   std::size_t body_max = body_bytes_max;
   std::size_t unsent_max = 8 * 1024 * 1024;   ///< A reader this slow is cut off.
+  const wall_clock* wall = nullptr;           ///< What the date header says; none is sent without.
 };
 
 class server_connection {

@@ -6,6 +6,7 @@ namespace troupe::net::tunnel {
 namespace {
 constexpr std::size_t piece_max = 16 * 1024;           // a turn in the fair queue: 16 KiB, then the next stream's
 constexpr std::size_t carrier_unsent_max = 64 * 1024;  // more would only delay the others
+constexpr std::size_t overshoot_max = 16 * 1024 * 1024;  // what may be under way when Pause is sent
 constexpr duration sync_grace = std::chrono::seconds(30);
 }  // namespace
 
@@ -106,8 +107,18 @@ void session_core::take_data(const frame& f) {
   if (!l || l->ended)
     return send_error(f.connection, "connection not found " + config_.name + "/" + std::to_string(f.connection));
   if (l->started && !l->paused && l->incoming.empty() && l->sink && !l->waking) return l->sink->on_data(f.payload);
+  if (l->dropped) return;  // Nobody listens; what we queued still leaves.
+  if (l->incoming.size() + f.payload.size() > config_.receive_max + overshoot_max) return flooded(l);
   l->incoming.append(f.payload);
   if (l->incoming.size() > config_.receive_max && !std::exchange(l->pause_sent, true)) send(l->number, frame_type::pause, {});
+}
+
+/// A far side that ignores Pause loses this stream, not our memory.
+void session_core::flooded(const line_ptr& l) {
+  lines_.erase(l->number);
+  send_error_for(l, "too much data after Pause");
+  l->ended = error{errc::overloaded, "the far side does not heed Pause"};
+  wake(l);
 }
 
 void session_core::take_connect(const frame& f) {
@@ -225,7 +236,8 @@ void session_core::finish(const line_ptr& l) {
 void session_core::drop(const line_ptr& l) {
   l->dropped = true;
   l->sink = nullptr;
-  if (ended_ || l->ended) return;
+  l->incoming = std::string();
+  if (ended_ || l->ended || l->closing) return;  // A close under way goes on by itself.
   lines_.erase(l->number);
   send_error_for(l, "EOF");
   l->ended = error{errc::closed, {}};

@@ -40,6 +40,7 @@ class session_core final : public websocket::sink, public std::enable_shared_fro
   void sync();
   void take_data(const frame& f);
   void take_connect(const frame& f);
+  void flooded(const line_ptr& l);
   void take_error(const frame& f);
   void take_sync(const frame& f);
   void carry_out(std::int64_t number, result<stream_ptr> got);

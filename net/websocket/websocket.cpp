@@ -78,7 +78,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     in_ = data;
     while (!in_.empty() && !ended_) {
       const int bad = wslay_event_recv(context_.get());
-      if (bad != 0) return end({errc::invalid, "the WebSocket protocol was violated"});
+      if (bad != 0) return violated();
       if (wslay_event_get_close_received(context_.get())) break;
     }
     in_ = {};
@@ -112,6 +112,14 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
       stream_->write(out_);
       out_.clear();
     }
+  }
+  /// wslay has queued the close frame that tells the peer its mistake.
+  void violated() {
+    in_ = {};
+    if (ended_) return;
+    flush();
+    if (stream_) stream_->close();
+    end({errc::invalid, "the peer broke the WebSocket protocol"});
   }
   void end(const error& why) {
     if (std::exchange(ended_, true)) return;
