@@ -13,7 +13,9 @@ namespace troupe::rt {
 /// `detail` tells siblings apart in the console; the rest goes to S::init.
 template <class H, class S, class... Ts>
 H spawn(const world& in, std::string detail, Ts&&... xs) {
-  return in.system->spawn<host<H, S>>(std::move(detail), std::forward<Ts>(xs)...);
+  H made = in.system->spawn<host<H, S>>(std::move(detail), std::forward<Ts>(xs)...);
+  if (in.born) in.born(caf::actor_cast<caf::strong_actor_ptr>(made));
+  return made;
 }
 
 template <class H, class S, class... Ts>

@@ -15,6 +15,8 @@
 #include "net/tls/tls.hpp"
 #include "storage/engine.hpp"
 
+#include <caf/actor_control_block.hpp>
+
 namespace caf {
 class actor_system;
 }
@@ -26,6 +28,8 @@ class shard_unit;
 struct world {
   caf::actor_system* system = nullptr;
   bool simulated = false;            ///< For runtime/spawn.hpp alone.
+  /// Simulation: told of every actor of this world, so that a crash can end them all at once. Else null.
+  std::function<void(const caf::strong_actor_ptr&)> born;
   net::shard* shard = nullptr;       ///< The net shard (one for now; a front per shard later).
   shard_unit* unit = nullptr;        ///< Executes actors on that shard; null under simulation.
   shard_unit* slow_unit = nullptr;   ///< A loop for work that takes long on purpose: hashing. Null likewise.

@@ -1,0 +1,65 @@
+// A whole cluster in one process, in virtual time, from a seed: the product's own actors on simulated
+// computers with simulated disks. Everything that is drawn is drawn from the seed, so a run repeats.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/node/node.hpp"
+#include "actors/runtime/deterministic.hpp"
+#include "net/sim/network.hpp"
+#include "storage/memory/ledger.hpp"
+#include "storage/sim/sim.hpp"
+
+namespace troupe::harness {
+
+class cluster {
+ public:
+  explicit cluster(std::uint64_t seed);
+  ~cluster();
+
+  /// A process of a computer: what a service manager keeps running.
+  struct process {
+    std::string name;
+    net::sim::computer* on = nullptr;
+    std::unique_ptr<rt::world> world;
+    std::vector<caf::strong_actor_ptr> actors;
+    storage::sim::sim_engine* engine = nullptr;
+    bool running = false, ready = false;
+    unsigned starts = 0;
+    std::string refused;                 ///< Why going on was useless, if it was.
+  };
+
+  void add_server(const std::string& name, const std::string& address);
+  void add_agent(const std::string& name, const std::string& address, const std::string& node_name);
+  void start(const std::string& name);
+  /// Power off, or the process killed: nothing of it goes on, its disk stays as far as it was synced.
+  void crash(const std::string& name, net::sim::loss how = net::sim::loss::chosen);
+
+  const process& operator[](const std::string& name) const { return *processes_.at(name); }
+  rt::deterministic& run() { return run_; }
+  net::sim::network& net() { return *network_; }
+  rng& dice() { return dice_; }
+  /// Lines of the log that begin with this event, as "event k=v k=v", in order.
+  std::vector<std::string> said(const std::string& event) const;
+
+  static constexpr const char* server_address = "10.0.0.1";
+  static constexpr const char* password = "correct-horse-battery";
+
+ private:
+  void wire(process& p);
+  void start_server(process& p);
+  void start_agent(process& p);
+
+  rng dice_;
+  rt::deterministic run_;
+  std::unique_ptr<net::sim::network> network_;
+  std::map<std::string, std::unique_ptr<process>> processes_;
+  std::map<std::string, std::shared_ptr<storage::memory_disk>> disks_;
+  std::map<std::string, std::string> node_names_;
+  std::vector<std::unique_ptr<rt::world>> past_worlds_;   // stale messages may still look at them
+  std::vector<std::string> log_;
+};
+
+}  // namespace troupe::harness
