@@ -11,6 +11,8 @@
 #include "net/dialer.hpp"
 #include "net/listener.hpp"
 #include "net/shard.hpp"
+#include "net/tls/issuer.hpp"
+#include "net/tls/tls.hpp"
 
 namespace troupe::net::test {
 
@@ -26,9 +28,14 @@ class stage {
   virtual bool until(const std::function<bool()>& done) = 0;
   /// Turns the loop for a little while, for what should not happen.
   virtual void settle() = 0;
+  virtual tls::provider& tls() = 0;
+  virtual tls::issuer& issuer() = 0;
+  virtual wall_time calendar() const = 0;
 };
 
 std::unique_ptr<stage> make_real_stage();
+/// Two simulated computers; time jumps, so nothing is waited for.
+std::unique_ptr<stage> make_sim_stage();
 
 /// Notes all that a stream tells.
 struct recorder : stream_sink {

@@ -8,13 +8,16 @@ using namespace troupe::net;
 
 namespace {
 
-const wall_time now = system_wall_clock().now();
+using stage_maker = std::unique_ptr<test::stage> (*)();
 
 struct authority {
-  std::unique_ptr<tls::issuer> issuer = tls::make_openssl_issuer();
+  explicit authority(test::stage& on) : issuer(&on.issuer()), now(on.calendar()) {}
+  tls::issuer* issuer;
+  wall_time now;
   tls::identity ca = *issuer->make_ca("test-ca@1", now, tls::ca_validity);
 
-  tls::identity leaf(tls::leaf_request ask, wall_time at = now, duration validity = tls::leaf_validity) {
+  tls::identity leaf(tls::leaf_request ask, duration validity = tls::leaf_validity) {
+    const auto at = now;
     tls::identity out;
     out.key = issuer->make_key();
     ask.public_key = *issuer->public_key_of(out.key);
@@ -61,7 +64,10 @@ outcome secure(test::stage& at, tls::provider& near, const tls::client_options& 
 class tls_stage final : public test::stage, dialer, acceptor {
  public:
   explicit tls_stage(tls::provider_options with)
-      : provider_(tls::make_openssl_provider(with)), server_(*provider_->make_server({ca_.server(), {}})),
+      : tls_stage(test::make_real_stage(), tls::make_openssl_provider(with)) {}
+  tls_stage(std::unique_ptr<test::stage> inner, std::unique_ptr<tls::provider> provider)
+      : inner_(std::move(inner)), ca_(*inner_), owned_(std::move(provider)), provider_(owned_ ? owned_.get() : &inner_->tls()),
+        server_(*provider_->make_server({ca_.server(), {}})),
         client_(*provider_->make_client({ca_.ca.certificates, "127.0.0.1", {}})) {}
   shard& on() override { return inner_->on(); }
   dialer& dials() override { return *this; }
@@ -84,10 +90,15 @@ class tls_stage final : public test::stage, dialer, acceptor {
     });
   }
 
+  tls::provider& tls() override { return *provider_; }
+  tls::issuer& issuer() override { return inner_->issuer(); }
+  wall_time calendar() const override { return inner_->calendar(); }
+
  private:
+  std::unique_ptr<test::stage> inner_;
   authority ca_;
-  std::unique_ptr<test::stage> inner_ = test::make_real_stage();
-  std::unique_ptr<tls::provider> provider_;
+  std::unique_ptr<tls::provider> owned_;
+  tls::provider* provider_;
   std::shared_ptr<const tls::server_context> server_;
   std::shared_ptr<const tls::client_context> client_;
 };
@@ -102,11 +113,17 @@ TEST_CASE("a TLS 1.2 session keeps the contract of streams") {
   test::check_contract([] { return std::make_unique<tls_stage>(tls::provider_options{.highest = tls::version::tls12}); });
 }
 
-TEST_CASE("a client certificate tells who asks, none tells nothing, and the name asked for is known") {
-  authority ca;
-  const auto at = test::make_real_stage();
-  for (const auto highest : {tls::version::tls12, tls::version::tls13}) {
-    const auto tls = tls::make_openssl_provider({.highest = highest});
+TEST_CASE("a symbolic session keeps the contract of streams") {
+  test::check_contract([] { return std::make_unique<tls_stage>(test::make_sim_stage(), nullptr); });
+}
+
+namespace {
+/// What is promised of every provider, on the stage it belongs to.
+void check_identity(stage_maker make, tls::provider* given) {
+  const auto at = make();
+  authority ca(*at);
+  auto* tls = given ? given : &at->tls();
+  {
     auto known = secure(*at, *tls, {ca.ca.certificates, "server.test", ca.client()}, *tls,
                         {ca.server(), ca.ca.certificates});
     REQUIRE_MESSAGE(known.far.ok(), known.far_error());
@@ -125,10 +142,10 @@ TEST_CASE("a client certificate tells who asks, none tells nothing, and the name
   }
 }
 
-TEST_CASE("a server is refused for a wrong authority, a wrong name, a wrong use or its age, and the note says why") {
-  authority ca, other;
-  const auto at = test::make_real_stage();
-  const auto tls = tls::make_openssl_provider();
+void check_refusals(stage_maker make) {
+  const auto at = make();
+  authority ca(*at), other(*at);
+  auto* tls = &at->tls();
   const auto refused = [&](const tls::client_options& ask, const tls::identity& self) {
     auto out = secure(*at, *tls, ask, *tls, {self, {}});
     REQUIRE_FALSE(out.near.ok());
@@ -143,24 +160,24 @@ TEST_CASE("a server is refused for a wrong authority, a wrong name, a wrong use 
   CHECK(refused({ca.ca.certificates, "k3s", {}}, ca.leaf({.common_name = "k3s", .use = tls::usage::server}))
             .find("hostname mismatch") != std::string::npos);  // The common name is no name.
   CHECK(refused({ca.ca.certificates, "", {}}, ca.client()).find("purpose") != std::string::npos);
-  const auto old = ca.leaf({.common_name = "k3s", .dns_names = {"a.test"}, .use = tls::usage::server}, now, -1h / 2);
+  const auto old = ca.leaf({.common_name = "k3s", .dns_names = {"a.test"}, .use = tls::usage::server}, -1h / 2);
   CHECK(refused({ca.ca.certificates, "a.test", {}}, old).find("expired") != std::string::npos);
 }
 
-TEST_CASE("without trust nothing is verified, and the session works") {
-  authority ca;
-  const auto at = test::make_real_stage();
-  const auto tls = tls::make_openssl_provider();
+void check_no_trust(stage_maker make) {
+  const auto at = make();
+  authority ca(*at);
+  auto* tls = &at->tls();
   auto out = secure(*at, *tls, {"", "nowhere.test", {}}, *tls, {ca.server(), {}});
   REQUIRE(out.near.ok());
   CHECK_FALSE((*out.near)->peer().verified);
 }
 
-TEST_CASE("a client certificate of another authority ends the session, in either version") {
-  authority ca, other;
-  const auto at = test::make_real_stage();
-  for (const auto highest : {tls::version::tls12, tls::version::tls13}) {
-    const auto tls = tls::make_openssl_provider({.highest = highest});
+void check_client_refused(stage_maker make, tls::provider* given) {
+  const auto at = make();
+  authority ca(*at), other(*at);
+  auto* tls = given ? given : &at->tls();
+  {
     auto out = secure(*at, *tls, {ca.ca.certificates, "server.test", other.client()}, *tls,
                       {ca.server(), ca.ca.certificates});
     REQUIRE_FALSE(out.far.ok());
@@ -176,10 +193,48 @@ TEST_CASE("a client certificate of another authority ends the session, in either
   }
 }
 
+void check_invalid(stage_maker make) {
+  const auto at = make();
+  authority ca(*at), other(*at);
+  auto* tls = &at->tls();
+  CHECK(tls->make_server({{"", secret_text("")}, {}}).code() == errc::invalid);
+  CHECK(tls->make_server({{ca.server().certificates, other.issuer->make_key()}, {}}).code() == errc::invalid);
+  CHECK(tls->make_client({"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "a", {}}).code() == errc::invalid);
+  CHECK(tls->make_client({"no pem", "a", {}}).code() == errc::invalid);
+}
+}  // namespace
+
+TEST_CASE("a client certificate tells who asks, none tells nothing, and the name asked for is known") {
+  for (const auto highest : {tls::version::tls12, tls::version::tls13})
+    check_identity(test::make_real_stage, tls::make_openssl_provider({.highest = highest}).get());
+  check_identity(test::make_sim_stage, nullptr);
+}
+
+TEST_CASE("a server is refused for a wrong authority, a wrong name, a wrong use or its age, and the note says why") {
+  check_refusals(test::make_real_stage);
+  check_refusals(test::make_sim_stage);
+}
+
+TEST_CASE("without trust nothing is verified, and the session works") {
+  check_no_trust(test::make_real_stage);
+  check_no_trust(test::make_sim_stage);
+}
+
+TEST_CASE("a client certificate of another authority ends the session, in either version") {
+  for (const auto highest : {tls::version::tls12, tls::version::tls13})
+    check_client_refused(test::make_real_stage, tls::make_openssl_provider({.highest = highest}).get());
+  check_client_refused(test::make_sim_stage, nullptr);
+}
+
+TEST_CASE("keys, certificates and trust that cannot be read are invalid, not a crash") {
+  check_invalid(test::make_real_stage);
+  check_invalid(test::make_sim_stage);
+}
+
 TEST_CASE("what is no TLS ends the handshake, plain HTTP with an explanation") {
-  authority ca;
   const auto at = test::make_real_stage();
-  const auto tls = tls::make_openssl_provider();
+  authority ca(*at);
+  auto* tls = &at->tls();
   auto server = tls->make_server({ca.server(), {}});
   for (const std::string text : {"GET / HTTP/1.1\r\nhost: a\r\n\r\n", "\x16\x03\x01\xff\xff garbage", ""}) {
     auto ends = test::connect(*at);
@@ -193,13 +248,4 @@ TEST_CASE("what is no TLS ends the handshake, plain HTTP with an explanation") {
     CHECK(why->code == errc::closed);
     if (text[0] == 'G') CHECK(near.text.find("HTTP request to an HTTPS server") != std::string::npos);
   }
-}
-
-TEST_CASE("keys, certificates and trust that cannot be read are invalid, not a crash") {
-  authority ca, other;
-  const auto tls = tls::make_openssl_provider();
-  CHECK(tls->make_server({{"", secret_text("")}, {}}).code() == errc::invalid);
-  CHECK(tls->make_server({{ca.server().certificates, other.issuer->make_key()}, {}}).code() == errc::invalid);
-  CHECK(tls->make_client({"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "a", {}}).code() == errc::invalid);
-  CHECK(tls->make_client({"no pem", "a", {}}).code() == errc::invalid);
 }
