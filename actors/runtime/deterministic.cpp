@@ -14,7 +14,7 @@ namespace {
 class lottery final : public caf::scheduler::test_coordinator {
  public:
   using super = caf::scheduler::test_coordinator;
-  explicit lottery(caf::actor_system& system) : super(system) {}
+  explicit lottery(caf::actor_system& system) : super(system), on_(*this) {}
   static caf::actor_system::module* make(caf::actor_system& system, caf::detail::type_list<>) {
     return new lottery(system);  // owned by the actor system, as its module contract asks
   }
@@ -26,8 +26,7 @@ class lottery final : public caf::scheduler::test_coordinator {
     if (pick != 0) std::swap(jobs[0], jobs[static_cast<std::size_t>(pick)]);
     auto* job = jobs.front();
     jobs.pop_front();
-    unit on(*this);
-    switch (job->resume(&on, 1)) {
+    switch (job->resume(&on_, 1)) {
       case caf::resumable::resume_later: jobs.push_back(job); break;
       case caf::resumable::done:
       case caf::resumable::awaiting_message: caf::intrusive_ptr_release(job); break;
@@ -44,6 +43,7 @@ class lottery final : public caf::scheduler::test_coordinator {
     void exec_later(caf::resumable* what) override { owner.jobs.push_back(what); }
     lottery& owner;
   };
+  unit on_;   // actors remember it between their turns: callbacks of ports answer through it
   rng dice_{0};
   std::uint64_t steps_ = 0;
 };
