@@ -15,6 +15,7 @@
 #include "actors/node/node.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/console/callboard.hpp"
+#include "bin/memory.hpp"
 #include "bin/real_world.hpp"
 #include "net/host/text_socket.hpp"
 
@@ -106,6 +107,8 @@ class ending {
   int signals_;
 };
 
+constexpr int calm_before_release = 10;   // looks, about a second each
+
 enum class phase : int { running, refused, stopped };
 
 template <class Config, class Start>
@@ -118,11 +121,13 @@ int run(Config config, const run_options& options, Start start) {
   real_world world;
   progress shown(options.quiet);
   std::atomic<phase> now{phase::running};
+  std::atomic<bool> ready{false};
   node::observer tell;
   tell.on_step = [&](const std::string& text) { shown.step(text); };
   tell.on_wait = [&](const std::string& what) { shown.wait_for(what); };
   tell.on_ready = [&](const node_name& node) {
     notify_service_manager("READY=1");
+    ready = true;
     if (!options.quiet) std::printf("    ready after %.0f ms: node %s\n", shown.total_ms(), node.text.c_str());
     std::fflush(stdout);
   };
@@ -143,7 +148,11 @@ int run(Config config, const run_options& options, Start start) {
     else std::fprintf(stderr, "troupe: no console: %s\n", opened.why().note.c_str());
   }
   bool asked = false;
-  while (now == phase::running && !(asked = end.asked(shown.busy() ? 250 : 1000))) shown.look();
+  int calm = 0;
+  while (now == phase::running && !(asked = end.asked(shown.busy() ? 250 : 1000))) {
+    shown.look();
+    if (ready && ++calm == calm_before_release) release_startup_pages();
+  }
   const bool refused = now == phase::refused;
   if (asked) notify_service_manager("STOPPING=1");
   rt::post(*root, node::stop_node{});

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Figures of a whole node: `bench.py BUILD_FOLDER [start|idle|storage|api ...]` (all by default).
+
+Prints a table a person can read and, as its last line, one JSON document. Starts and ends only its own
+processes, on loopback addresses of its own, in a temporary folder. Nothing here asserts a time.
+"""
+import base64, json, os, re, shutil, signal, ssl, statistics, subprocess, sys, tempfile, time, http.client
+
+BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
+NAMES = sys.argv[2:] or ["start", "idle", "storage", "api"]
+TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.exists(p))
+GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "server_rss_mb": 32, "agent_rss_mb": 12,
+         "server_idle_cpu_percent": 0.5, "agent_idle_cpu_percent": 0.2, "api_creates_per_second_256": 8000,
+         "storage_ratio_1": 1.3, "storage_ratio_16": 8, "storage_ratio_256": 40}
+MORE_IS_BETTER = {"api_creates_per_second_256", "storage_ratio_1", "storage_ratio_16", "storage_ratio_256"}
+
+
+class Node:
+    def __init__(self, kind, folder, address, *flags):
+        self.folder, self.address = folder, address
+        os.makedirs(folder, exist_ok=True)
+        out = open(folder + "/log", "ab")
+        self.began = time.monotonic()
+        self.process = subprocess.Popen([TROUPE, kind, "--data-dir", folder + "/data", "--identity-dir", folder + "/id",
+                                         "--bind-address", address, "--node-name", os.path.basename(folder), *flags],
+                                        stdout=out, stderr=out)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+
+    def proc(self, name):
+        return open(f"/proc/{self.process.pid}/{name}").read()
+
+    def rss_mb(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", self.proc("status")).group(1)) / 1024
+
+    def cpu_s(self):
+        fields = self.proc("stat").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def server(folder, address):
+    return Node("server", folder, address, "--write-kubeconfig", folder + "/kubeconfig")
+
+
+def until_ready(node, seconds=30):
+    """Milliseconds from exec to the first 200 on /readyz, asked anew every 2 ms."""
+    context = ssl._create_unverified_context()
+    while time.monotonic() - node.began < seconds:
+        try:
+            c = http.client.HTTPSConnection(node.address, 6443, context=context, timeout=2)
+            c.request("GET", "/readyz")
+            if c.getresponse().status == 200:
+                return (time.monotonic() - node.began) * 1000
+        except OSError:
+            pass
+        time.sleep(0.002)
+    raise SystemExit("the server did not become ready: " + open(node.folder + "/log").read())
+
+
+def until_logged(node, text, seconds=30):
+    while time.monotonic() - node.began < seconds:
+        if text in open(node.folder + "/log").read():
+            return (time.monotonic() - node.began) * 1000
+        time.sleep(0.002)
+    raise SystemExit(f"'{text}' was not said: " + open(node.folder + "/log").read())
+
+
+def bench_start(top, out):
+    cold, warm, agents = [], [], []
+    for i in range(5):
+        s = server(f"{top}/cold{i}", "127.0.0.21")
+        cold.append(until_ready(s))
+        token = open(s.folder + "/data/server/node-token").read().strip()
+        a = Node("agent", f"{top}/agent{i}", "127.0.0.22", "--server", "https://127.0.0.21:6443", "--token", token)
+        agents.append(until_logged(a, "is Ready"))
+        a.stop()
+        s.stop()
+        s = server(f"{top}/cold{i}", "127.0.0.21")
+        warm.append(until_ready(s))
+        s.stop()
+    out["ready_cold_ms"], out["ready_warm_ms"], out["agent_ready_ms"] = map(statistics.median, (cold, warm, agents))
+
+
+def bench_idle(top, out):
+    s = server(f"{top}/idle", "127.0.0.23")
+    until_ready(s)
+    token = open(s.folder + "/data/server/node-token").read().strip()
+    a = Node("agent", f"{top}/idle-agent", "127.0.0.24", "--server", "https://127.0.0.23:6443", "--token", token)
+    until_logged(a, "is Ready")
+    time.sleep(5)
+    before = s.cpu_s(), a.cpu_s()
+    time.sleep(60)
+    out["server_idle_cpu_percent"] = (s.cpu_s() - before[0]) / 60 * 100
+    out["agent_idle_cpu_percent"] = (a.cpu_s() - before[1]) / 60 * 100
+    out["server_rss_mb"], out["agent_rss_mb"] = s.rss_mb(), a.rss_mb()
+    a.stop()
+    s.stop()
+
+
+def build(target):
+    subprocess.run(["ninja", "-C", BUILD, target], check=True, stdout=subprocess.DEVNULL)
+    return f"{BUILD}/{target}"
+
+
+def bench_storage(top, out):
+    text = subprocess.run([build("tests/bench/storage_bench")], check=True, capture_output=True, text=True, cwd=top).stdout
+    print(text)
+    found = next(json.loads(line) for line in text.splitlines() if line.startswith("{"))
+    out["storage"] = found
+    for clients in (1, 16, 256):
+        ratio = find_ratio(found, clients)
+        if ratio is not None:
+            out[f"storage_ratio_{clients}"] = ratio
+
+
+def find_ratio(found, clients):
+    """The median ratio to kine's way at FULL, wherever the document keeps it."""
+    for row in found.get("results", found.get("clients", [])):
+        if row.get("clients") == clients:
+            for key, value in row.items():
+                if "ratio" in key and "full" in key.lower():
+                    return value["median"] if isinstance(value, dict) else value
+    return None
+
+
+def bench_api(top, out):
+    program = build("tests/bench/api_bench")
+    s = server(f"{top}/api", "127.0.0.25")
+    until_ready(s)
+    text = open(s.folder + "/kubeconfig").read()
+    for key, name in (("certificate-authority-data", "ca.crt"), ("client-certificate-data", "client.crt"), ("client-key-data", "client.key")):
+        data = re.search(key + r": (\S+)", text).group(1).strip('"')
+        open(f"{s.folder}/{name}", "wb").write(base64.b64decode(data))
+    for clients in (1, 16, 256):
+        got = json.loads(subprocess.run([program, s.folder, "127.0.0.25:6443", str(clients), "5"], check=True, capture_output=True, text=True).stdout)
+        out[f"api_creates_per_second_{clients}"] = got["creates_per_second"]
+        out[f"api_create_p99_ms_{clients}"] = got["p99_ms"]
+    s.stop()
+
+
+def main():
+    top = tempfile.mkdtemp(prefix="troupe-bench-")
+    out = {}
+    try:
+        for name in NAMES:
+            globals()["bench_" + name](top, out)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+    print(f"{'figure':36}{'here':>12}{'goal':>10}")
+    for key, value in out.items():
+        if not isinstance(value, (int, float)):
+            continue
+        goal = GOALS.get(key)
+        met = "" if goal is None else "  met" if (value >= goal if key in MORE_IS_BETTER else value <= goal) else "  missed"
+        print(f"{key:36}{value:12.2f}{'' if goal is None else goal:>10}{met}")
+    print(json.dumps(out))
+
+
+if __name__ == "__main__":
+    main()
