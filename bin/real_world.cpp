@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "actors/runtime/cells.hpp"
 #include "actors/runtime/pinned.hpp"
 #include "actors/runtime/stage.hpp"
 #include "net/asio/real.hpp"
@@ -59,6 +60,11 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
     std::fprintf(stderr, "troupe: %s\n", why.c_str());
     std::_Exit(1);
   };
+  rt::theatre::instance().on_failure([](const rt::cell& of, const std::string& why) {
+    std::fprintf(stderr, "troupe: the actor %s of room %s failed: %s; the process ends, its service manager starts it again\n",
+                 of.name.c_str(), of.room.c_str(), why.c_str());
+    std::_Exit(70);
+  });
   in.loop->start();
   in.slow->start();
 }

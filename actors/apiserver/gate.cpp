@@ -39,7 +39,7 @@ class gate_state {
         [this](client::api_call& call) { return call_locally(std::move(call)); },
         [this](client::open_watch& ask) { watch_locally(std::move(ask)); },
         [this](client::close_watch& ask) { close_locally(ask); },
-        [this](watch_over& done) { fans_.at(done.kind).close(done.watch, done.in_order, "the watch's time is over"); },
+        [this](watch_over& done) { end_watch(done); },
         [this](minute_passed) { pass_minute(); },
     };
   }
@@ -162,7 +162,16 @@ class gate_state {
     to->on_gone([me, kind, id] { rt::post(me, watch_over{kind, id, false}); });
     const auto span = asked->ask.timeout_s ? std::chrono::seconds(*asked->ask.timeout_s)
                                            : std::chrono::seconds(1800 + dice_.below(1800));
-    self_->delayed_send(me, std::chrono::nanoseconds(span), watch_over{kind, id, true});
+    // A timer of the shard and not of the actor library: that one could not be taken back for half an hour.
+    watch_timers_[{kind, id}] = world_->shard->after(span, [me, kind, id] { rt::post(me, watch_over{kind, id, true}); });
+  }
+
+  void end_watch(const watch_over& done) {
+    if (const auto found = watch_timers_.find({done.kind, done.watch}); found != watch_timers_.end()) {
+      world_->shard->cancel(found->second);
+      watch_timers_.erase(found);
+    }
+    fans_.at(done.kind).close(done.watch, done.in_order, "the watch's time is over");
   }
 
   std::size_t watches() const {
@@ -293,6 +302,7 @@ class gate_state {
   std::map<std::uint16_t, kind_keeper_actor> keepers_;
   tunnel::switchboard_actor switchboard_;
   std::map<std::uint16_t, watch_fan> fans_;
+  std::map<std::pair<std::uint16_t, watch_fan::watcher_id>, net::timer_id> watch_timers_;
   kept_pages pages_;
   std::vector<local_watch> local_watches_;
   std::size_t writes_open_ = 0;

@@ -6,6 +6,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,6 +48,10 @@ class theatre {
   /// Living actors, and dead ones that somebody still holds (a leak of handles), in order of id.
   std::vector<cell_view> views();
   void note_error(const cell& of, std::string text);
+  /// What happens when an actor fails: nobody restarts one yet, so a real process ends itself here and its
+  /// service manager starts it again. Set once, before the first actor; null does nothing.
+  void on_failure(std::function<void(const cell&, const std::string& why)> rise) { rise_ = std::move(rise); }
+  void rise(const cell& of, const std::string& why) { if (rise_) rise_(of, why); }
   static std::uint64_t now_ns() noexcept;
 
  private:
@@ -54,6 +59,7 @@ class theatre {
   std::vector<std::weak_ptr<cell>> cells_;
   std::vector<std::pair<std::uint64_t, std::string>> errors_;
   std::size_t sweep_at_ = 1024;
+  std::function<void(const cell&, const std::string&)> rise_;
 };
 
 /// While it lives, actors made on this thread are children of `id`.

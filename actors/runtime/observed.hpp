@@ -27,6 +27,7 @@ class observed : public Base {
       c->failures.fetch_add(1, std::memory_order_relaxed);
       log::error("runtime.actor_failed", {{"room", c->room}, {"actor", c->name}, {"id", c->id}, {"error", what}});
       theatre::instance().note_error(*c, what);
+      theatre::instance().rise(*c, what);
       return caf::sec::runtime_error;
     });
   }
