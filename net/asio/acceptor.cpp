@@ -34,11 +34,15 @@ using ::asio::ip::tcp;
 constexpr int backlog = 1024;
 constexpr int accepts_per_turn = 64;  // Then others have their turn.
 
-class listening : public std::enable_shared_from_this<listening> {
+class listening final : public loop_resident, public std::enable_shared_from_this<listening> {
  public:
   listening(std::shared_ptr<loop_core> on, std::shared_ptr<port_book::bound> port, int fd, bool v6,
             acceptor::accepted to)
-      : loop_(std::move(on)), port_(std::move(port)), socket_(loop_->io), fd_(fd), v6_(v6), to_(std::move(to)) {}
+      : loop_(std::move(on)), port_(std::move(port)), socket_(loop_->io), fd_(fd), v6_(v6), to_(std::move(to)) {
+    loop_->move_in(this);
+  }
+  ~listening() { loop_->move_out(this); }
+  void evict() override { end(); }
 
   result<void> begin() {
     ::asio::error_code bad;

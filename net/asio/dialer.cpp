@@ -17,12 +17,19 @@ using ::asio::ip::tcp;
 struct dialer_life {};
 
 /// One dial: resolves, then tries address after address, each with its share of the time left.
-class attempt : public std::enable_shared_from_this<attempt> {
+class attempt final : public loop_resident, public std::enable_shared_from_this<attempt> {
  public:
   attempt(std::shared_ptr<loop_core> on, std::weak_ptr<dialer_life> life, const endpoint& at, duration patience,
           dialer::dialed done)
       : loop_(std::move(on)), life_(std::move(life)), at_(at), resolver_(loop_->io), socket_(loop_->io),
-        done_(std::move(done)), patience_(patience) {}
+        done_(std::move(done)), patience_(patience) {
+    loop_->move_in(this);
+  }
+  ~attempt() { loop_->move_out(this); }
+  void evict() override {
+    resolver_.cancel();
+    drop();
+  }
 
   void begin() {
     deadline_ = now() + patience_;

@@ -17,6 +17,7 @@ void loop_core::post(task what) {
   bool wake = false;
   {
     std::lock_guard lock(guard_);
+    if (stopped_) return;
     wake = inbox_.empty();
     inbox_.push_back(std::move(what));
   }
@@ -38,6 +39,7 @@ void loop_core::drain_inbox() {
 }
 
 timer_id loop_core::after(duration wait, task what) {
+  if (stopped_) return 0;
   const auto at = clock_now() + std::max(wait, duration::zero());
   const auto id = ++last_timer_;
   timers_.emplace(std::pair{at, id}, std::move(what));
@@ -102,6 +104,7 @@ void loop_core::stop() {
     std::vector<task> inbox;
     {
       std::lock_guard lock(guard_);
+      stopped_ = true;
       inbox.swap(inbox_);
     }
     auto timers = std::exchange(timers_, {});
@@ -109,6 +112,14 @@ void loop_core::stop() {
     auto dirty = std::exchange(dirty_, {});
     more = !inbox.empty() || !timers.empty() || !dirty.empty();
   }
+  std::vector<loop_resident*> last;
+  {
+    std::lock_guard lock(guard_);
+    last.assign(residents_.begin(), residents_.end());
+  }
+  for (auto* each : last) each->evict();
+  io.restart();
+  io.poll();
 }
 
 bool loop_core::run_until(const std::function<bool()>& done, duration patience) {
@@ -131,6 +142,16 @@ void loop_core::end_turn() {
     const auto now = std::exchange(dirty_, {});
     for (const auto& each : now) each->flush_turn();
   }
+}
+
+void loop_core::move_in(loop_resident* who) {
+  std::lock_guard lock(guard_);
+  residents_.insert(who);
+}
+
+void loop_core::move_out(loop_resident* who) {
+  std::lock_guard lock(guard_);
+  residents_.erase(who);
 }
 
 char* loop_core::read_buffer() {

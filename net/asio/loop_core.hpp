@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "net/asio/real.hpp"
@@ -17,6 +18,16 @@
 namespace troupe::net::real {
 
 class tcp_core;
+
+/// Something with a socket on the loop. When the loop stops, what still waits for its socket is
+/// woken once more, so that loop and resident do not keep each other for ever.
+class loop_resident {
+ public:
+  virtual void evict() = 0;
+
+ protected:
+  ~loop_resident() = default;
+};
 
 class loop_core : public std::enable_shared_from_this<loop_core> {
  public:
@@ -38,6 +49,9 @@ class loop_core : public std::enable_shared_from_this<loop_core> {
   void mark_dirty(std::shared_ptr<tcp_core> which);
   /// The loop's one read buffer of read_bytes_max bytes; valid until the handler returns.
   char* read_buffer();
+  /// Any thread: a port may be opened before the loop runs.
+  void move_in(loop_resident* who);
+  void move_out(loop_resident* who);
   /// An empty buffer for writing, with its capacity if one was given back before.
   std::string take_buffer();
   void give_back(std::string&& buffer);
@@ -48,14 +62,16 @@ class loop_core : public std::enable_shared_from_this<loop_core> {
   void run_due();
 
   std::string name_;
-  std::mutex guard_;                                ///< Protects inbox_ only.
+  std::mutex guard_;                                ///< Protects inbox_, stopped_ and residents_.
   std::vector<task> inbox_;
+  bool stopped_ = false;                            ///< By guard_ too: nothing more is taken in.
   std::map<std::pair<mono_time, timer_id>, task> timers_;
   std::unordered_map<timer_id, mono_time> due_of_;  ///< Looked up only, never walked.
   ::asio::steady_timer alarm_;
   mono_time alarm_at_{};                            ///< When alarm_ is set for; zero when it is not.
   timer_id last_timer_ = 0;
   std::vector<std::shared_ptr<tcp_core>> dirty_;
+  std::unordered_set<loop_resident*> residents_;    ///< All are treated alike, so their order does not matter.
   std::unique_ptr<char[]> read_buffer_;
   std::vector<std::string> spare_;
   std::thread thread_;

@@ -68,6 +68,7 @@ error socket_error(int number, std::string_view doing) {
 
 tcp_core::tcp_core(std::shared_ptr<loop_core> on, int fd, bool v6)
     : loop_(std::move(on)), socket_(loop_->io), fd_(fd) {
+  loop_->move_in(this);
   ::asio::error_code bad;
   socket_.assign(v6 ? ::asio::ip::tcp::v6() : ::asio::ip::tcp::v4(), fd, bad);
   if (bad) {
@@ -77,7 +78,12 @@ tcp_core::tcp_core(std::shared_ptr<loop_core> on, int fd, bool v6)
   }
 }
 
-tcp_core::~tcp_core() = default;
+tcp_core::~tcp_core() { loop_->move_out(this); }
+
+void tcp_core::evict() {
+  over_ = true;
+  drop_socket(false);
+}
 
 void tcp_core::start(stream_sink* sink) {
   sink_ = sink;

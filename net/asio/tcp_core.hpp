@@ -10,7 +10,7 @@
 
 namespace troupe::net::real {
 
-class tcp_core : public std::enable_shared_from_this<tcp_core> {
+class tcp_core final : public loop_resident, public std::enable_shared_from_this<tcp_core> {
  public:
   /// Takes over a connected, non-blocking descriptor.
   tcp_core(std::shared_ptr<loop_core> on, int fd, bool v6);
@@ -24,6 +24,7 @@ class tcp_core : public std::enable_shared_from_this<tcp_core> {
   void close();
   void let_go();           ///< The handle dies: aborts unless closing.
   void flush_turn();       ///< The turn ends.
+  void evict() override;   ///< The loop has stopped.
   endpoint address(bool far) const;
 
  private:

@@ -185,7 +185,11 @@ void wire::close(int side) {
   e.closing = true;
   pump_soon(side);
   deliver_soon(side);
-  later(linger, [side](wire& w) { w.finish(side, fail(errc::closed, "closed by us; the peer did not answer")); });
+  later(linger, [side](wire& w) {
+    if (w.ends_[side].over || !w.ends_[side].home->up || w.ends_[side].home->life != w.ends_[side].life) return;
+    w.transmit(side, {kind::reset, {}});
+    w.finish(side, fail(errc::closed, "closed by us; the peer did not answer"));
+  });
 }
 
 void wire::let_go(int side) {

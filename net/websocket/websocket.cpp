@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "net/websocket/mask_rule.hpp"
+
 namespace troupe::net::websocket {
 namespace {
 
@@ -23,7 +25,7 @@ std::string accept_key(std::string_view key) {
 class core final : public stream_sink, public std::enable_shared_from_this<core> {
  public:
   core(shard& on, stream_ptr stream, role as, entropy& masks, std::size_t message_max)
-      : shard_(on), stream_(std::move(stream)), masks_(masks) {
+      : shard_(on), stream_(std::move(stream)), masks_(masks), rule_(as == role::server) {
     wslay_event_callbacks calls{};
     calls.recv_callback = &core::pull;
     calls.send_callback = &core::push;
@@ -75,11 +77,18 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   void on_data(std::string_view data) override {
     const auto keep = shared_from_this();
     const in_use mark(*this);
+    if (ended_) return;
+    if (!rule_.follow(data)) {
+      wslay_event_queue_close(context_.get(), WSLAY_CODE_PROTOCOL_ERROR, nullptr, 0);
+      return violated();
+    }
     in_ = data;
     while (!in_.empty() && !ended_) {
       const int bad = wslay_event_recv(context_.get());
       if (bad != 0) return violated();
       if (wslay_event_get_close_received(context_.get())) break;
+      // wslay reports most violations only by reading no more; it would leave us here for ever.
+      if (!wslay_event_get_read_enabled(context_.get())) return violated();
     }
     in_ = {};
     if (ended_) return;
@@ -165,6 +174,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   shard& shard_;
   stream_ptr stream_;
   entropy& masks_;
+  mask_rule rule_;
   std::unique_ptr<wslay_event_context, free_context> context_;
   sink* sink_ = nullptr;
   std::string_view in_;

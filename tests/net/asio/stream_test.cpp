@@ -90,3 +90,26 @@ TEST_CASE("what is left in a stopped shard is dropped, whoever holds whom") {
   loop->stop();
   CHECK(kept.use_count() == 1);
 }
+
+TEST_CASE("a stopped loop and what lives on it do not keep each other") {
+  auto kept = std::make_shared<int>(7);
+  {
+    const auto loop = real::make_shard("evicted");
+    const auto doors = real::make_acceptor(*loop);
+    const auto dialer = real::make_dialer(*loop);
+    stream_ptr near, far;
+    auto door = doors->listen({"127.0.0.1", 0}, [kept, &far](stream_ptr s) { far = std::move(s); });
+    REQUIRE(door.ok());
+    dialer->dial((*door)->address(), 5s, [kept, &near](result<stream_ptr> s) { near = std::move(*s); });
+    REQUIRE(loop->run_until([&] { return near && far; }, 5s));
+    dialer->dial((*door)->address(), 5s, [kept](result<stream_ptr>) {});
+    test::recorder ear;
+    far->start(&ear);
+    near->write(std::string(9'000'000, 'x'));
+    near->close();
+    near.reset();
+    loop->stop();
+    CHECK(far->unsent() == 0);
+  }
+  CHECK(kept.use_count() == 1);
+}
