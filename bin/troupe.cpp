@@ -1,41 +1,101 @@
+// The one binary: which command, then straight to it.
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <vector>
 
-#include "basis/ids.hpp"
+#include "basis/log.hpp"
+#include "bin/command_line.hpp"
 #include "bin/console.hpp"
 #include "bin/run.hpp"
+#include "bin/tools.hpp"
 
 using namespace troupe;
 
+namespace {
+
+constexpr const char* usage_text =
+    "troupe, a small Kubernetes\n\n"
+    "  troupe server [flags]          a server, and the node beside it\n"
+    "  troupe agent [flags]           a node that joins a server\n"
+    "  troupe kubectl ...             the installed kubectl, with the admin's kubeconfig\n"
+    "  troupe console [--once]        every actor of a running node, stuck ones included\n"
+    "  troupe token generate          a bootstrap token\n"
+    "  troupe install server|agent    as a systemd service\n"
+    "  troupe uninstall               the way back\n"
+    "  troupe version\n\n"
+    "`troupe server --help` and `troupe agent --help` list their flags.\n";
+
+/// What `ps` shows of a node is its command only, because the words behind it may hold secrets.
+void hide_arguments(int argc, char** argv, const std::string& command) {
+  char* const begin = argv[0];
+  char* const end = argv[argc - 1] + std::strlen(argv[argc - 1]);
+  const std::string title = "troupe " + command;
+  const auto size = static_cast<std::size_t>(end - begin);
+  std::memset(begin, 0, size);
+  std::memcpy(begin, title.data(), std::min(size, title.size()));
+}
+
+void set_up_log(const node::settings& with) {
+  if (with.json_log) log::use_json_lines();
+  if (with.debug) log::set_level(log::level::debug);
+}
+
+int run_node(node::command what, const std::vector<std::string>& rest) {
+  auto read = bin::read_command_line(what, rest);
+  if (read.exit_code) return *read.exit_code;
+  set_up_log(read.merged);
+  bin::run_options options;
+  options.admin_socket = read.merged.admin_socket;
+  read.arguments.clear();
+  return what == node::command::server ? bin::run_server(std::move(read.merged.server), options)
+                                       : bin::run_agent(std::move(read.merged.agent), options);
+}
+
+int run_console(const std::vector<std::string>& rest) {
+  const auto home = bin::unprivileged_home();
+  std::string folder = home.empty() ? "/var/lib/rancher/troupe" : home + "/.rancher/troupe", socket;
+  bool as_json = false;
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const auto value = [&](const std::string& flag, std::string& into) {
+      if (rest[i] == flag && i + 1 < rest.size()) return into = rest[++i], true;
+      if (rest[i].starts_with(flag + "=")) return into = rest[i].substr(flag.size() + 1), true;
+      return false;
+    };
+    if (rest[i] == "--once") continue;
+    if (rest[i] == "--json") as_json = true;
+    else if (!value("--admin-socket", socket) && !value("--data-dir", folder) && !value("-d", folder)) {
+      std::fprintf(stderr, "usage: troupe console [--once] [--json] [--data-dir DIR | --admin-socket PATH]\n");
+      return rest[i] == "--help" || rest[i] == "-h" ? 0 : 2;
+    }
+  }
+  return bin::run_console(socket.empty() ? folder + "/admin.sock" : socket, as_json);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  const auto value = [&](const char* flag, const char* otherwise) -> std::string {
-    for (int i = 2; i + 1 < argc; ++i)
-      if (std::strcmp(argv[i], flag) == 0) return argv[i + 1];
-    return otherwise;
-  };
-  const std::string command = argc > 1 ? argv[1] : "";
-  if (command == "server") {
-    node::server_config c;
-    c.data_folder = value("--data-dir", c.data_folder.c_str());
-    c.identity_folder = value("--identity-dir", c.identity_folder.c_str());
-    c.bind_address = value("--bind-address", "");
-    c.node_name = value("--node-name", "");
-    c.kubeconfig_path = value("--write-kubeconfig", c.kubeconfig_path.c_str());
-    c.token = secret_text(value("--token", ""));
-    return bin::run_server(std::move(c), {value("--admin-socket", "")});
+  std::vector<std::string> words(argv, argv + argc);
+  const auto self = words.empty() ? std::string() : words[0].substr(words[0].rfind('/') + 1);
+  if (self == "kubectl") return bin::run_kubectl({words.begin() + 1, words.end()});
+  const std::string command = argc > 1 ? words[1] : "";
+  std::vector<std::string> rest;
+  if (argc > 2) rest.assign(words.begin() + 2, words.end());
+  if (command == "server" || command == "agent") {
+    hide_arguments(argc, argv, command);
+    return run_node(command == "server" ? node::command::server : node::command::agent, rest);
   }
-  if (command == "agent") {
-    node::agent_config c;
-    c.data_folder = value("--data-dir", c.data_folder.c_str());
-    c.identity_folder = value("--identity-dir", c.identity_folder.c_str());
-    c.bind_address = value("--bind-address", "");
-    c.node_name = value("--node-name", "");
-    c.token = secret_text(value("--token", ""));
-    if (auto at = parse_server_url(value("--server", "")); at.ok()) c.server = *at;
-    return bin::run_agent(std::move(c), {value("--admin-socket", "")});
+  if (command == "kubectl") return bin::run_kubectl(rest);
+  if (command == "console") return run_console(rest);
+  if (command == "token") return bin::run_token(rest);
+  if (command == "install") return bin::run_install(rest);
+  if (command == "uninstall") return bin::run_uninstall(rest);
+  if (command == "version" || command == "--version" || command == "-v") {
+    std::printf("troupe %s\n", node::common_config{}.version.c_str());
+    return 0;
   }
-  if (command == "console") return bin::run_console(value("--admin-socket", ""), false);
-  std::fprintf(stderr, "usage: troupe server|agent [flags]\n");
-  return 2;
+  const bool asked = command == "--help" || command == "-h" || command == "help";
+  if (!asked && !command.empty()) std::fprintf(stderr, "troupe: there is no command \"%.60s\"\n\n", command.c_str());
+  std::fputs(usage_text, asked ? stdout : stderr);
+  return asked ? 0 : 2;
 }

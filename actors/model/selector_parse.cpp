@@ -144,7 +144,7 @@ class parser {
     if (out.values.empty())
       return fault("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
     std::ranges::sort(out.values);
-    out.values.erase(std::ranges::unique(out.values).begin(), out.values.end());
+    out.values.erase(std::unique(out.values.begin(), out.values.end()), out.values.end());   // clang 14 has no ranges::unique
     if (out.how == test::greater || out.how == test::less) {
       const auto& text = out.values.front();
       auto [end, why] = std::from_chars(text.data(), text.data() + text.size(), out.bound);

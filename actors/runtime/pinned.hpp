@@ -2,6 +2,7 @@
 // callbacks share one thread and need no lock. The library's own brokers are made the same way.
 #pragma once
 #include <caf/execution_unit.hpp>
+#include <caf/logger.hpp>
 #include <caf/resumable.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 
@@ -39,6 +40,8 @@ class shard_unit final : public caf::execution_unit {
       case caf::resumable::awaiting_message: caf::intrusive_ptr_release(what); break;
       default: break;
     }
+    // Resuming leaves a reference to the system's logger with this thread, and the system's end waits for it.
+    caf::logger::set_current_actor_system(nullptr);
   }
   net::shard& shard_;
 };

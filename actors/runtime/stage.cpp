@@ -30,10 +30,11 @@ stage::~stage() {
   std::mutex lock;
   std::condition_variable ended;
   bool done = false;
-  std::thread watchdog([&] {
+  // By plain pointer: while the system ends, its owner no longer points at it.
+  std::thread watchdog([&, system = in_->system.get()] {
     std::unique_lock guard(lock);
     if (ended.wait_for(guard, stop_limit, [&] { return done; })) return;
-    log::warn("runtime.stop_forced", {{"actors", in_->system->registry().running()}});
+    log::warn("runtime.stop_forced", {{"actors", system->registry().running()}});
     std::_Exit(0);
   });
   in_->system.reset();

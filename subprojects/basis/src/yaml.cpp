@@ -23,13 +23,17 @@ json scalar(const YAML::Node& node) {
   return text;
 }
 
-json convert(const YAML::Node& node, std::size_t depth) {
+json convert(const YAML::Node& node, yaml_scalars scalars, std::size_t depth) {
   if (depth > json_depth_max) throw YAML::ParserException(node.Mark(), "nested too deeply");
   switch (node.Type()) {
-    case YAML::NodeType::Scalar: return scalar(node);
+    case YAML::NodeType::Scalar: {
+      json typed = scalar(node);
+      if (scalars == yaml_scalars::as_text && !typed.is_null()) return node.Scalar();
+      return typed;
+    }
     case YAML::NodeType::Sequence: {
       json out = json::array();
-      for (const auto& item : node) out.push_back(convert(item, depth + 1));
+      for (const auto& item : node) out.push_back(convert(item, scalars, depth + 1));
       return out;
     }
     case YAML::NodeType::Map: {
@@ -38,7 +42,7 @@ json convert(const YAML::Node& node, std::size_t depth) {
         if (!pair.first.IsScalar()) throw YAML::ParserException(pair.first.Mark(), "a key must be plain text");
         const std::string& key = pair.first.Scalar();
         if (out.contains(key)) throw YAML::ParserException(pair.first.Mark(), "the key \"" + key + "\" occurs twice");
-        out[key] = convert(pair.second, depth + 1);
+        out[key] = convert(pair.second, scalars, depth + 1);
       }
       return out;
     }
@@ -87,7 +91,7 @@ void emit(YAML::Emitter& out, const json& value) {
 
 }  // namespace
 
-result<json> parse_yaml(std::string_view text) {
+result<json> parse_yaml(std::string_view text, yaml_scalars scalars) {
   std::size_t line = 1, column = 1;
   bool indent = true;
   for (char c : text) {
@@ -99,7 +103,7 @@ result<json> parse_yaml(std::string_view text) {
     ++column;
   }
   try {
-    return convert(YAML::Load(std::string(text)), 0);
+    return convert(YAML::Load(std::string(text)), scalars, 0);
   } catch (const YAML::Exception& e) {
     return fail(errc::invalid, "line " + std::to_string(e.mark.line + 1) + ", column " +
                                    std::to_string(e.mark.column + 1) + ": " + e.msg);

@@ -1,0 +1,19 @@
+// The commands beside server and agent that need no actor.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace troupe::bin {
+
+/// Becomes the installed kubectl with the admin's kubeconfig, unless the caller chose one. Returns only when
+/// there is none: 127.
+int run_kubectl(const std::vector<std::string>& arguments);
+/// `troupe token generate`; says which of K3s's other token commands are not built.
+int run_token(const std::vector<std::string>& arguments);
+/// Copies this program, writes a systemd unit and its environment file (0600: secrets are in it), starts it.
+/// With `--root DIR` everything goes below DIR and no service manager is asked.
+int run_install(const std::vector<std::string>& arguments);
+/// Stops and removes what run_install wrote, and the data directories; never /etc/rancher/node.
+int run_uninstall(const std::vector<std::string>& arguments);
+
+}  // namespace troupe::bin
