@@ -46,10 +46,14 @@ result<std::string> callboard_table(const std::string& json_text) {
                     padded("DETAIL", 26) + padded("STATE", 8) + padded("DEPTH", 6, true) + padded("HANDLED", 10, true) +
                     padded("BUSY ms", 10, true) + padded("MAX ms", 9, true) + padded("RESTARTS", 9, true) + "  LAST MESSAGE\n";
   for (const auto& a : dig(*board, "actors")) {
-    const auto number = [&](const char* key) { return std::to_string(a.value(key, std::uint64_t{0})); };
+    const auto number = [&](const char* key) {
+      const json& value = dig(a, key);
+      return std::to_string(value.is_number_integer() ? value.get<std::uint64_t>() : 0);
+    };
     const auto real = [&](const char* key) {
       char text[32];
-      std::snprintf(text, sizeof text, "%.1f", a.value(key, 0.0));
+      const json& value = dig(a, key);
+      std::snprintf(text, sizeof text, "%.1f", value.is_number() ? value.get<double>() : 0.0);
       return std::string(text);
     };
     out += padded(number("id"), 5, true) + "  " + padded(number("parent"), 6, true) + "  " + padded(text_or(dig(a, "room")), 14) +

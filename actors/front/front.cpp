@@ -78,6 +78,7 @@ class front_state {
     const auto number = ++numbers_;
     auto with = std::make_shared<net::http::server_config>();
     with->body_max = config_.body_max;
+    with->wall = world_->wall;
     with->on_request = [routes = routes_](net::http::request ask, net::http::exchange_ptr to) {
       const auto* handler = routes->find(ask.path);
       if (!handler) return apiserver::respond_error(*to, apiserver::unavailable("starting", 1));

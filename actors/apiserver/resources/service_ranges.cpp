@@ -28,14 +28,14 @@ std::string service_ranges::address(std::uint32_t offset) const {
 
 void service_ranges::hold(const json& service) {
   const auto held = holdings(service);
-  if (!held.claims_ip.empty()) ips_.insert(held.claims_ip);
-  for (int p : held.claims_ports) ports_.insert(p);
+  ips_.insert(held.releases_ips.begin(), held.releases_ips.end());
+  ports_.insert(held.releases_ports.begin(), held.releases_ports.end());
 }
 
 void service_ranges::release(const json& service) {
   const auto held = holdings(service);
-  ips_.erase(held.claims_ip);
-  for (int p : held.claims_ports) ports_.erase(p);
+  for (const auto& ip : held.releases_ips) ips_.erase(ip);
+  for (int p : held.releases_ports) ports_.erase(p);
 }
 
 std::variant<allocation_grant, api_error> service_ranges::reserve(const allocation_plan& plan, std::string_view name) {
@@ -53,9 +53,10 @@ std::variant<allocation_grant, api_error> service_ranges::reserve(const allocati
                                                           ": the provided IP is not in the valid range of " +
                                                           config_.cidr)});
   }
-  for (int p : plan.claims_ports)
-    if (ports_.contains(p))
-      return invalid(services(), name, {invalid_value("spec.ports[0].nodePort", p, "provided port is already allocated")});
+  for (int p : plan.claims_ports) {
+    const bool in_range = p >= config_.port_first && p <= config_.port_last;
+    if (!in_range || ports_.contains(p)) return invalid(services(), name, {port_taken(p, in_range)});
+  }
   if (plan.needs_ip) {
     const std::uint32_t usable = size_ - 1 - config_.reserved_low;
     const auto start = static_cast<std::uint32_t>(dice_.below(usable));

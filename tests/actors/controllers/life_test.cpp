@@ -1,0 +1,77 @@
+#include <doctest/doctest.h>
+
+#include "actors/controllers/life.hpp"
+
+using namespace troupe;
+using namespace troupe::controllers;
+
+namespace {
+const wall_time noon = *parse_rfc3339("2026-11-22T12:00:00Z");
+json node(const char* ready, json taints = nullptr) {
+  json out{{"metadata", {{"name", "n"}}}, {"spec", json::object()}, {"status", json::object()}};
+  if (ready) out["status"]["conditions"] = json::array({{{"type", "DiskPressure"}, {"status", "False"}}, {{"type", "Ready"}, {"status", ready}}});
+  if (!taints.is_null()) out["spec"]["taints"] = std::move(taints);
+  return out;
+}
+json taint(const char* key, const char* effect) { return {{"key", key}, {"effect", effect}}; }
+std::string keys(const std::optional<json>& taints) {
+  if (!taints) return "unchanged";
+  std::string out;
+  for (const auto& t : *taints) out += (out.empty() ? "" : " ") + text_or(t["key"]) + ":" + text_or(t["effect"]);
+  return out;
+}
+const std::string gone_away = "node.kubernetes.io/unreachable:NoSchedule node.kubernetes.io/unreachable:NoExecute";
+const std::string not_ready = "node.kubernetes.io/not-ready:NoSchedule node.kubernetes.io/not-ready:NoExecute";
+}  // namespace
+
+TEST_CASE("readiness is the Ready condition's status, or nothing") {
+  CHECK(readiness(node("True")) == "True");
+  CHECK(readiness(node("Unknown")) == "Unknown");
+  CHECK(readiness(node(nullptr)).empty());
+  CHECK(readiness(json::object()).empty());
+  CHECK(readiness(json{{"status", {{"conditions", "nonsense"}}}}).empty());
+}
+
+TEST_CASE("only a silent node that is not yet Unknown is declared Unknown") {
+  for (const char* ready : {"True", "False", "Unknown"}) {
+    CHECK(!status_change(node(ready), pulse::beating, noon));
+    CHECK(status_change(node(ready), pulse::silent, noon).has_value() == (std::string_view(ready) != "Unknown"));
+  }
+  CHECK(!status_change(node(nullptr), pulse::beating, noon));
+  const auto patch = status_change(node(nullptr), pulse::silent, noon);
+  REQUIRE(patch);
+  const auto& conditions = (*patch)["status"]["conditions"];
+  REQUIRE(conditions.size() == 4);
+  for (const auto& c : conditions) {
+    CHECK(text_or(c["status"]) == "Unknown");
+    CHECK(text_or(c["reason"]) == "NodeStatusUnknown");
+    CHECK(text_or(c["lastTransitionTime"]) == "2026-11-22T12:00:00Z");
+  }
+}
+
+TEST_CASE("taints follow readiness in both directions") {
+  CHECK(keys(taint_change(node("True"), noon)) == "unchanged");
+  CHECK(keys(taint_change(node("Unknown"), noon)) == gone_away);
+  CHECK(keys(taint_change(node("False"), noon)) == not_ready);
+  // A node that never was ready has run nothing.
+  CHECK(keys(taint_change(node(nullptr), noon)) == "node.kubernetes.io/not-ready:NoSchedule");
+
+  const auto away = *taint_change(node("Unknown"), noon), unready = *taint_change(node("False"), noon);
+  for (const auto& t : away) CHECK(text_or(t["timeAdded"]) == "2026-11-22T12:00:00Z");
+  CHECK(keys(taint_change(node("Unknown", away), noon)) == "unchanged");
+  CHECK(keys(taint_change(node("False", unready), noon)) == "unchanged");
+  CHECK(keys(taint_change(node("True", away), noon)).empty());
+  CHECK(keys(taint_change(node("True", unready), noon)).empty());
+  CHECK(keys(taint_change(node("False", away), noon)) == not_ready);
+  CHECK(keys(taint_change(node("Unknown", unready), noon)) == gone_away);
+}
+
+TEST_CASE("half of the taints is completed, and those of others are left alone") {
+  const auto half = json::array({taint("node.kubernetes.io/unreachable", "NoExecute")});
+  CHECK(keys(taint_change(node("Unknown", half), noon)) ==
+        "node.kubernetes.io/unreachable:NoExecute node.kubernetes.io/unreachable:NoSchedule");
+  const auto mine = json::array({taint("dedicated", "NoSchedule"), taint("node.kubernetes.io/not-ready", "NoSchedule"),
+                                 taint("node.kubernetes.io/memory-pressure", "NoSchedule")});
+  CHECK(keys(taint_change(node("True", mine), noon)) == "dedicated:NoSchedule node.kubernetes.io/memory-pressure:NoSchedule");
+  CHECK(keys(taint_change(node("Unknown", json::array({taint("dedicated", "NoSchedule")})), noon)) == "dedicated:NoSchedule " + gone_away);
+}
