@@ -1,0 +1,211 @@
+"""What process-level tests share: a real binary, folders and loopback addresses of their own, and an account.
+
+A test is a function whose name begins with `test_`; its docstring is the promise. `run(globals())` runs them all
+and ends with "N passed, N failed". Every process started here is ended here, by its id.
+"""
+import base64
+import http.client
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BINARY = os.environ.get("TROUPE") or (sys.argv[1] if len(sys.argv) > 1 else "build/troupe")
+PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "30"))   # s; only ends tests that would wait for ever
+_numbers = itertools.count(1)
+_folder = tempfile.mkdtemp(prefix="troupe-journey-")
+_alive = []
+
+
+def address():
+    """A loopback address that nobody else uses: other runs of the tests are other processes."""
+    pid = os.getpid()
+    return f"127.{32 + pid % 192}.{1 + pid // 192 % 250}.{next(_numbers)}"
+
+
+def folder(name="d"):
+    path = os.path.join(_folder, f"{name}{next(_numbers)}")
+    os.makedirs(path)
+    return path
+
+
+def write(path, text, mode=0o600):
+    with open(path, "wb") as f:
+        f.write(text.encode() if isinstance(text, str) else text)
+    os.chmod(path, mode)
+    return path
+
+
+def clean_environment(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("TROUPE_", "K3S_")) and k != "KUBECONFIG"}
+    env["TROUPE_CONFIG_FILE"] = os.path.join(_folder, "no-config.yaml")
+    write(env["TROUPE_CONFIG_FILE"], "")
+    env.update(more)
+    return env
+
+
+def run_binary(*arguments, patience=PATIENCE, **env):
+    """Runs to its end: (exit code, everything it said)."""
+    done = subprocess.run([BINARY, *arguments], capture_output=True, timeout=patience, env=clean_environment(**env))
+    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+
+
+def until(what, condition, patience=PATIENCE, process=None):
+    """Waits until `condition()` is true and returns its value; fails with `what` after `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        if process is not None and process.poll() is not None:
+            value = condition()
+            if value:
+                return value
+            raise AssertionError(f"the process ended with {process.returncode} while waiting for: {what}")
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {patience} s for: {what}")
+        time.sleep(0.02)
+
+
+class Node:
+    """A server or an agent. `home` keeps its state, so that another Node with the same home is its next life."""
+
+    def __init__(self, command, *flags, home=None, at=None, name=None, env=None):
+        self.command, self.home, self.at = command, home or folder(command), at or address()
+        self.name = name or f"n{next(_numbers)}"
+        self.log = os.path.join(self.home, f"log{next(_numbers)}")
+        self.kubeconfig = os.path.join(self.home, "kubeconfig")
+        line = [BINARY, command, "--data-dir", self.home + "/data", "--identity-dir", self.home + "/identity",
+                "--bind-address", self.at, "--node-name", self.name]
+        if command == "server":
+            line += ["--write-kubeconfig", self.kubeconfig]
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(line + list(flags), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                            env=clean_environment(**(env or {})))
+        _alive.append(self.process)
+
+    @property
+    def url(self):
+        return f"https://{self.at}:6443"
+
+    def said(self):
+        with open(self.log, "rb") as f:
+            return f.read().decode(errors="replace")
+
+    def token(self):
+        with open(self.home + "/data/server/node-token", encoding="utf-8") as f:
+            return f.read().strip()
+
+    def ready(self):
+        """Waits until it says that it is ready."""
+        try:
+            until("ready after", lambda: "ready after" in self.said(), process=self.process)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n--- {self.command} {self.name} said:\n{self.said()}") from None
+        return self
+
+    def says(self, pattern, patience=PATIENCE):
+        """Waits until a line of its output matches."""
+        try:
+            return until(pattern, lambda: re.search(pattern, self.said()), patience, self.process)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n--- {self.command} {self.name} said:\n{self.said()}") from None
+
+    def ends(self, patience=PATIENCE):
+        """Waits for its end; the exit code."""
+        return self.process.wait(patience)
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.ends()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def rss_kib(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+            return int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1))
+
+    def kubectl(self, *arguments, check=True, text=None):
+        done = subprocess.run(["kubectl", *arguments], capture_output=True, timeout=PATIENCE, input=text and text.encode(),
+                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.home))
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {said}")
+        return said if check else (done.returncode, said)
+
+    def admin(self):
+        """An HTTPS connection as the admin; see `call`."""
+        return Admin(self)
+
+
+class Admin:
+    """The admin's connection, kept alive between calls."""
+
+    def __init__(self, node):
+        with open(node.kubeconfig, encoding="utf-8") as f:
+            text = f.read()
+        data = {k: base64.b64decode(v) for k, v in re.findall(r"([a-z-]+-data): \"?([A-Za-z0-9+/=]+)", text)}
+        ca = write(os.path.join(folder("tls"), "ca"), data["certificate-authority-data"])
+        pair = write(os.path.join(folder("tls"), "pair"), data["client-certificate-data"] + b"\n" + data["client-key-data"])
+        context = ssl.create_default_context(cafile=ca)
+        context.load_cert_chain(pair)
+        self.connection = http.client.HTTPSConnection(node.at, 6443, context=context, timeout=PATIENCE)
+
+    def call(self, method, path, body=None, kind="application/json"):
+        """(status, decoded answer); OSError or http.client.HTTPException when the connection breaks."""
+        self.connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind})
+        answer = self.connection.getresponse()
+        data = answer.read()
+        try:
+            return answer.status, json.loads(data)
+        except ValueError:
+            return answer.status, data.decode(errors="replace")
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def expect_in(part, whole):
+    if part not in whole:
+        raise AssertionError(f"{part!r} is not in:\n{whole}")
+
+
+def _end_all():
+    for process in _alive:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    _alive.clear()
+
+
+def run(names):
+    """Runs every test_* in `names`, each ending what it started unless it is in `shared`."""
+    passed = failed = 0
+    wanted = os.environ.get("TROUPE_TEST_ONLY", "")
+    for name, test in list(names.items()):
+        if not name.startswith("test_") or wanted not in name:
+            continue
+        began = time.monotonic()
+        try:
+            test()
+            passed += 1
+            print(f"ok      {name} ({time.monotonic() - began:.1f} s): {test.__doc__}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"FAILED  {name}: {test.__doc__}\n{traceback.format_exc()}", flush=True)
+    _end_all()
+    shutil.rmtree(_folder, ignore_errors=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
