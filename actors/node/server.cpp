@@ -272,11 +272,18 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
   const std::string folder = config.data_folder + "/server";
   if (auto made = in.files->make_folder(folder, 0700); !made.ok())
     return fail(made.why().code, "the data directory " + config.data_folder + " cannot be used: " + made.why().note + "; choose another with --data-dir");
+  // First, because only one process can hold it: a second server must not touch the first one's files.
+  auto engine = in.open_engine(folder + "/db/state.db");
+  if (!engine.ok()) return engine.why();
+  out->engine = std::move(*engine);
+  step("datastore open at revision " + std::to_string(out->engine->status().head));
   certificates::pki_config pki;
   pki.folder = folder + "/tls";
   pki.cluster_domain = config.cluster_domain;
   pki.dns_names = {node->text};
   pki.addresses = {out->address, config.service_cidr.substr(0, config.service_cidr.rfind('.')) + ".1"};
+  if (given) pki.addresses.push_back(config.bind_address);
+  pki.addresses.insert(pki.addresses.end(), config.node_addresses.begin(), config.node_addresses.end());
   if (!config.advertise_address.empty()) pki.addresses.push_back(config.advertise_address);
   for (const auto& san : config.tls_sans) (is_ip_address(san) ? pki.addresses : pki.dns_names).push_back(san);
   auto keys = certificates::load_or_make(in, pki);
@@ -290,10 +297,6 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
   if (auto written = write_kubeconfig(in, config, out->keys); !written.ok())
     return fail(written.why().code, "the admin kubeconfig " + config.kubeconfig_path + " cannot be written: " + written.why().note + "; choose another place with --write-kubeconfig");
   step("certificates and tokens ready");
-  auto engine = in.open_engine(folder + "/db/state.db");
-  if (!engine.ok()) return engine.why();
-  out->engine = std::move(*engine);
-  step("datastore open at revision " + std::to_string(out->engine->status().head));
   out->config = std::move(config);
   return out;
 }

@@ -45,6 +45,7 @@ LINES_MAX = {"messages.hpp": 80, ".hpp": 200, ".cpp": 500}
 FUNCTION_LINES_MAX = 60
 FOLDER_FILES_MAX = 15
 SIZE_EXCEPTIONS = {
+    ("tests/harness/stage.hpp", "lines"): "one header tells how an actor is tested; to be split when it grows",
     ("actors/apiserver/", "files"): "the gate and its helpers stand beside the rules; reads and sinks ask for a folder of their own",
 }
 
