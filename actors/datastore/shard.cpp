@@ -54,7 +54,7 @@ class shard_state {
  private:
   caf::result<storage::outcome> take(storage::operation what) {
     const auto size = what.key.size() + what.value.size();
-    if (closing_ || engine_ == nullptr) return storage::outcome{storage::outcome::kind::unavailable, 0, {}, "the datastore is closing"};
+    if (closing_) return storage::outcome{storage::outcome::kind::unavailable, 0, {}, "the datastore is closing"};
     if (waiting_.size() >= config_.waiting_max || waiting_bytes_ + size > config_.waiting_bytes_max)
       return storage::outcome{storage::outcome::kind::overloaded, 0, {}, "too many writes are waiting"};
     auto answer = self_->make_response_promise<storage::outcome>();
@@ -115,6 +115,7 @@ class shard_state {
   }
 
   caf::result<storage::page> follow(follow_prefix ask) {
+    if (closing_) return rt::refuse(errc::unavailable, "the datastore is closing");
     followers_.push_back({ask.prefix, ask.who, {}});
     auto answer = self_->make_response_promise<storage::page>();
     const auto ticket = ++tickets_;
@@ -153,16 +154,16 @@ class shard_state {
 
   caf::result<bool> close() {
     closing_ = true;
-    closed_ = self_->make_response_promise<bool>();
-    auto answer = closed_;
+    auto answer = self_->make_response_promise<bool>();
+    closers_.push_back(answer);
     finish_closing();
     return answer;
   }
 
   void finish_closing() {
-    if (!closing_ || !waiting_.empty() || !in_flight_.empty() || engine_ == nullptr) return;
+    if (!closing_ || !waiting_.empty() || !in_flight_.empty()) return;
     engine_.reset();
-    closed_.deliver(true);
+    for (auto& asked : std::exchange(closers_, {})) asked.deliver(true);
   }
 
   rt::self<shard_actor> self_;
@@ -176,7 +177,7 @@ class shard_state {
   std::vector<follower> followers_;
   std::uint64_t tickets_ = 0;
   storage::revision head_ = 0, published_ = 0, compact_to_ = 0;
-  caf::typed_response_promise<bool> closed_;
+  std::vector<caf::typed_response_promise<bool>> closers_;   // everyone who asked to close
   bool closing_ = false;
 };
 

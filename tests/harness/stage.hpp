@@ -105,8 +105,8 @@ class stage {
     auto box = std::make_shared<std::optional<result<R>>>();
     run.system().spawn([whom, box, what = std::move(what)](caf::event_based_actor* self) mutable {
       self->request(whom, caf::infinite, std::move(what))
-          .then([box](R& got) { *box = result<R>(std::move(got)); },
-                [box](caf::error& why) { *box = result<R>(rt::reason(why)); });
+          .then([box](R& got) { box->emplace(std::move(got)); },
+                [box](caf::error& why) { box->emplace(rt::reason(why)); });
     });
     return box;
   }
@@ -133,26 +133,19 @@ class stage {
   std::vector<std::function<void()>> enders_;
 };
 
+/// test -> fake API: answer what was held, as the script says now.
+struct release_held {};
+using fake_api_actor = rt::handle<client::api_answer(client::api_call), void(client::open_watch), void(client::close_watch), void(release_held)>;
+
 /// An API on script: keeps what it was asked, answers as the test says.
 struct api_script {
-  /// The answer; an error for "no answer came"; nothing to hold it until `release`.
+  /// The answer; an error for "no answer came"; nothing to hold it until `release_held`.
   using reply = std::optional<result<client::api_answer>>;
   std::function<reply(const client::api_call&)> on_call = [](const client::api_call&) { return client::api_answer{404, ""}; };
   std::vector<client::api_call> calls;
   std::vector<client::open_watch> watches;
   std::vector<std::uint64_t> closed;
   std::deque<std::pair<client::api_call, caf::typed_response_promise<client::api_answer>>> held;
-
-  void release() {
-    auto all = std::move(held);
-    held.clear();
-    for (auto& [call, promise] : all) {
-      auto got = on_call(call);
-      REQUIRE(got.has_value());
-      if (got->ok()) promise.deliver(**got);
-      else promise.deliver(rt::refuse(got->why()));
-    }
-  }
   /// Sends an event on the newest watch.
   void tell(std::string type, json object) const {
     REQUIRE(!watches.empty());
@@ -163,9 +156,9 @@ struct api_script {
 class fake_api_state {
  public:
   static constexpr const char* name = "fake_api";
-  explicit fake_api_state(rt::self<client::api_actor> self) : self_(self) {}
+  explicit fake_api_state(rt::self<fake_api_actor> self) : self_(self) {}
   void init(std::shared_ptr<api_script> script) { script_ = std::move(script); }
-  client::api_actor::behavior_type make_behavior() {
+  fake_api_actor::behavior_type make_behavior() {
     return {
         [this](client::api_call& call) -> caf::result<client::api_answer> {
           script_->calls.push_back(call);
@@ -180,16 +173,29 @@ class fake_api_state {
         },
         [this](client::open_watch& ask) { script_->watches.push_back(std::move(ask)); },
         [this](client::close_watch& ask) { script_->closed.push_back(ask.watch); },
+        [this](release_held) { release(); },
     };
   }
 
  private:
-  rt::self<client::api_actor> self_;
+  // Inside a message of ours, because a promise speaks through the actor that runs.
+  void release() {
+    auto all = std::move(script_->held);
+    script_->held.clear();
+    for (auto& [call, promise] : all) {
+      auto got = script_->on_call(call);
+      REQUIRE(got.has_value());
+      if (got->ok()) promise.deliver(**got);
+      else promise.deliver(rt::refuse(got->why()));
+    }
+  }
+
+  rt::self<fake_api_actor> self_;
   std::shared_ptr<api_script> script_;
 };
 
-inline client::api_actor make_fake_api(stage& on, std::shared_ptr<api_script> script) {
-  return on.show(rt::spawn<client::api_actor, fake_api_state>(on.world, "", std::move(script)));
+inline fake_api_actor make_fake_api(stage& on, std::shared_ptr<api_script> script) {
+  return on.show(rt::spawn<fake_api_actor, fake_api_state>(on.world, "", std::move(script)));
 }
 
 /// An actor of one message that keeps all it got: `keeps_t<void(changes_published)>`-like facets of one.
@@ -212,3 +218,5 @@ H make_listener(stage& on, std::shared_ptr<std::vector<M>> heard) {
 }
 
 }  // namespace troupe::testing
+
+RT_MESSAGE(troupe::testing::release_held)

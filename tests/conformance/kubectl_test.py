@@ -1,0 +1,215 @@
+"""What people do with kubectl, done with every kubectl there is, against one real server."""
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+from real_cluster import Cluster, Tally, kubectls, need_troupe, skip, wait_for  # noqa: E402
+
+ADDRESS = "127.0.0.31"
+
+
+class Session:
+    """One kubectl with a namespace and a home of its own."""
+
+    def __init__(self, cluster, server, tally, version, binary):
+        self.cluster, self.server, self.tally, self.binary = cluster, server, tally, binary
+        self.version = version
+        self.ns = "t-" + re.sub(r"[^0-9]", "-", version).strip("-")
+
+    def run(self, *args, stdin=None):
+        return self.cluster.kubectl(self.server, *args, binary=self.binary, stdin=stdin, home="home-" + self.ns)
+
+    def named(self, sentence):
+        return f"[{self.version}] {sentence}"
+
+    def ok(self, sentence, *args, says=(), stdin=None):
+        code, out, err = self.run(*args, stdin=stdin)
+        self.tally.check(self.named(sentence), code == 0 and all(s in out for s in says), f"{' '.join(args)}: exit {code}\n{out}{err}\nwanted {says}")
+        return out
+
+    def refused(self, sentence, *args, says, stdin=None):
+        code, out, err = self.run(*args, stdin=stdin)
+        self.tally.check(self.named(sentence), code != 0 and says in err, f"{' '.join(args)}: exit {code}\n{out}{err}\nwanted {says}")
+
+    def get(self, *args):
+        code, out, _ = self.run("-n", self.ns, "get", *args, "-o", "json")
+        return json.loads(out) if code == 0 else {}
+
+    # --- what is done ---------------------------------------------------------------------------
+
+    def the_cluster(self):
+        self.ok("version names the server", "version", says=("Server Version:", "v1.33.0+troupe"))
+        self.ok("get nodes -o wide shows the node", "get", "nodes", "-o", "wide", says=("srv", "Ready", "control-plane", ADDRESS, "INTERNAL-IP"))
+        self.ok("describe node tells conditions and capacity", "describe", "node", "srv",
+                says=("KubeletReady", "Capacity:", "kubernetes.io/hostname=srv", "Non-terminated Pods", "Lease:"))
+        self.ok("cluster-info names the server", "cluster-info", says=(f"https://{ADDRESS}:6443",))
+        self.ok("api-resources lists kinds of several groups", "api-resources", says=("configmaps", "nodes", "leases", "coordination.k8s.io/v1"))
+        self.ok("api-versions lists v1", "api-versions", says=("v1\n", "coordination.k8s.io/v1"))
+        self.ok("explain tells of a field", "explain", "node.spec.taints", says=("KIND:       Node", "effect", "<string>"))
+        self.ok("readyz?verbose passes", "get", "--raw", "/readyz?verbose", says=("[+]", "readyz check passed"))
+        self.ok("get by name and by type/name agree", "get", "node/srv", "-o", "name", says=("node/srv",))
+
+    def configmaps(self):
+        n = ("-n", self.ns)
+        self.ok("create a namespace", "create", "namespace", self.ns, says=("created",))
+        self.ok("create a configmap", *n, "create", "configmap", "a", "--from-literal=k=1", says=("configmap/a created",))
+        self.refused("creating it again is AlreadyExists", *n, "create", "configmap", "a",
+                     says='error: failed to create configmap: configmaps "a" already exists')
+        self.ok("get shows a table", *n, "get", "configmap", "a", says=("NAME", "DATA", "AGE", "a "))
+        self.ok("merge patch", *n, "patch", "configmap", "a", "--type=merge", "-p", '{"data":{"m":"2"}}', says=("patched",))
+        self.ok("json patch", *n, "patch", "configmap", "a", "--type=json", "-p", '[{"op":"replace","path":"/data/k","value":"9"}]', says=("patched",))
+        self.ok("strategic patch", *n, "patch", "configmap", "a", "-p", '{"metadata":{"labels":{"s":"3"}}}', says=("patched",))
+        self.ok("a patch without effect says so", *n, "patch", "configmap", "a", "-p", '{"data":{"m":"2"}}', says=("patched (no change)",))
+        self.refused("a json patch whose test fails is refused", *n, "patch", "configmap", "a", "--type=json", "-p",
+                     '[{"op":"test","path":"/data/k","value":"no"}]', says="the server rejected our request")
+        self.ok("label", *n, "label", "configmap", "a", "color=blue", says=("labeled",))
+        self.refused("label again without --overwrite is refused", *n, "label", "configmap", "a", "color=red", says="--overwrite")
+        self.ok("annotate", *n, "annotate", "configmap", "a", "note=hello", says=("configmap/a annotate",))
+        self.ok("select by label", *n, "get", "configmap", "-l", "color=blue,s", "-o", "name", says=("configmap/a",))
+        object = self.get("configmap", "a")
+        meta = object.get("metadata", {})
+        self.tally.check(self.named("all changes are there"), object.get("data") == {"k": "9", "m": "2"} and meta.get("labels") == {"color": "blue", "s": "3"}
+                         and meta.get("annotations") == {"note": "hello"}, object)
+        self.ok("jsonpath", *n, "get", "configmap", "a", "-o", "jsonpath={.data.k}", says=("9",))
+        self.ok("yaml", *n, "get", "configmap", "a", "-o", "yaml", says=("kind: ConfigMap", "  k: \"9\""))
+        self.replace(object)
+        self.ok("delete", *n, "delete", "configmap", "a", says=('configmap "a" deleted',))
+        self.refused("deleting it again is NotFound", *n, "delete", "configmap", "a", says='Error from server (NotFound): configmaps "a" not found')
+        self.refused("getting it is NotFound", *n, "get", "configmap", "a", says='Error from server (NotFound): configmaps "a" not found')
+        self.refused("a kind that is none", *n, "get", "nonsense", says='the server doesn\'t have a resource type "nonsense"')
+        self.refused("a bad name is Invalid", *n, "create", "configmap", "Bad_Name", says='is invalid: metadata.name: Invalid value: "Bad_Name"')
+        self.refused("a namespace that is not there is NotFound", "-n", "nowhere", "create", "configmap", "a", says='namespaces "nowhere" not found')
+
+    def replace(self, object):
+        n = ("-n", self.ns)
+        if not object:
+            return
+        object["data"]["k"] = "10"
+        text = json.dumps(object)
+        self.ok("replace at the present revision", *n, "replace", "-f", "-", says=("replaced",), stdin=text)
+        self.refused("replace at a revision that has passed is a Conflict", *n, "replace", "-f", "-", stdin=text,
+                     says='Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again')
+
+    def secrets(self):
+        n = ("-n", self.ns)
+        self.ok("create a secret", *n, "create", "secret", "generic", "s", "--from-literal=p=hunter2", says=("secret/s created",))
+        self.ok("get it", *n, "get", "secret", "s", "-o", "jsonpath={.data.p}", says=("aHVudGVyMg==",))
+        self.ok("its table", *n, "get", "secret", "s", says=("Opaque", "TYPE"))
+        self.ok("describe hides it", *n, "describe", "secret", "s", says=("p:  7 bytes",))
+        self.ok("stringData is taken", *n, "patch", "secret", "s", "--type=merge", "-p", '{"stringData":{"q":"x"}}', says=("patched",))
+        self.tally.check(self.named("stringData became data"), self.get("secret", "s").get("data", {}).get("q") == "eA==")
+        self.ok("delete it", *n, "delete", "secret", "s", says=("deleted",))
+
+    def apply(self):
+        n = ("-n", self.ns)
+        manifest = ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {k: VALUE}\n---\n"
+                    "apiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec: {selector: {a: b}, ports: [{port: 80}]}\n")
+        one, two = manifest.replace("VALUE", "one"), manifest.replace("VALUE", "two")
+        self.ok("apply creates", *n, "apply", "-f", "-", stdin=one, says=("configmap/b created", "service/svc created"))
+        self.ok("apply again changes nothing", *n, "apply", "-f", "-", stdin=one, says=("configmap/b unchanged", "service/svc unchanged"))
+        self.ok("apply of something else configures", *n, "apply", "-f", "-", stdin=two, says=("configmap/b configured", "service/svc unchanged"))
+        code, out, err = self.run(*n, "diff", "-f", "-", stdin=two)
+        self.tally.check(self.named("diff finds no difference"), code == 0 and not out, f"exit {code} {out}{err}")
+        self.ok("delete -f", *n, "delete", "-f", "-", stdin=two, says=('configmap "b" deleted', 'service "svc" deleted'))
+
+    def pages(self):
+        n = ("-n", self.ns)
+        for i in range(3):
+            self.run(*n, "create", "configmap", f"p{i}")
+        out = self.ok("a list in pages of one is whole", *n, "get", "configmap", "--chunk-size=1", "-o", "name")
+        self.tally.check(self.named("each object is in it once"), sorted(out.split()) == [f"configmap/p{i}" for i in range(3)], out)
+        code, out, _ = self.run("get", "--raw", f"/api/v1/namespaces/{self.ns}/configmaps?limit=2")
+        page = json.loads(out) if code == 0 else {}
+        mark = page.get("metadata", {}).get("continue")
+        self.tally.check(self.named("a page says what remains"), len(page.get("items", [])) == 2 and mark and page["metadata"].get("remainingItemCount") == 1, out)
+        code, out, _ = self.run("get", "--raw", f"/api/v1/namespaces/{self.ns}/configmaps?limit=2&continue={mark}")
+        page = json.loads(out) if code == 0 else {}
+        self.tally.check(self.named("the last page says so"), len(page.get("items", [])) == 1 and not page["metadata"].get("continue"), out)
+        self.ok("delete by label takes none that lack it", *n, "delete", "configmap", "-l", "no=such", says=("No resources found",))
+        self.ok("delete --all takes all", *n, "delete", "configmap", "--all", says=('"p0" deleted', '"p2" deleted'))
+
+    def watch(self):
+        n = ("-n", self.ns)
+        self.run(*n, "create", "configmap", "w", "--from-literal=k=1")
+        path = self.cluster.path("watch-" + self.ns)
+        env = {"PATH": os.environ.get("PATH", ""), "HOME": self.cluster.path("home-" + self.ns), "KUBECONFIG": self.server.kubeconfig}
+        with open(path, "w") as to:
+            child = subprocess.Popen([self.binary, *n, "get", "configmap", "w", "-w", "--output-watch-events", "-o", "jsonpath={.type} {.object.data.k}{\"\\n\"}"],
+                                     stdout=to, stderr=subprocess.STDOUT, env=env)
+        try:
+            text = lambda: open(path).read()  # noqa: E731
+            self.tally.check(self.named("get -w begins with what there is"), wait_for(lambda: "ADDED 1" in text()), text())
+            self.run(*n, "patch", "configmap", "w", "-p", '{"data":{"k":"2"}}')
+            self.tally.check(self.named("get -w sees a change"), wait_for(lambda: "MODIFIED 2" in text()), text())
+            self.run(*n, "delete", "configmap", "w")
+            self.tally.check(self.named("get -w sees the end"), wait_for(lambda: "DELETED 2" in text()), text())
+        finally:
+            child.kill()
+            child.wait()
+
+    def pods(self):
+        n = ("-n", self.ns)
+        self.ok("run makes a pod", *n, "run", "p", "--image=busybox", says=("pod/p created",))
+        words = "schedules and runs no pods yet"
+        told = wait_for(lambda: words in self.run(*n, "get", "events")[1])
+        self.tally.check(self.named("an event says that nothing can run it"), told, self.run(*n, "get", "events"))
+        self.ok("describe pod shows the event", *n, "describe", "pod", "p", says=(words, "Status:"))
+        self.ok("get pods shows it pending", *n, "get", "pods", says=("Pending",))
+
+    def the_end(self):
+        self.ok("delete namespace finishes", "delete", "namespace", self.ns, says=("deleted",))
+        self.refused("and it is gone", "get", "namespace", self.ns, says=f'Error from server (NotFound): namespaces "{self.ns}" not found')
+        code, out, _ = self.run("get", "pods,configmaps,events", "-A", "-o", "json")
+        left = [o["metadata"]["name"] for o in json.loads(out or "{}").get("items", []) if o["metadata"].get("namespace") == self.ns] if code == 0 else [out]
+        self.tally.check(self.named("with everything in it"), left == [], left)
+
+    def all(self):
+        for part in (self.the_cluster, self.configmaps, self.secrets, self.apply, self.pages, self.watch, self.pods, self.the_end):
+            try:
+                part()
+            except Exception as why:  # a part that breaks is a failure of its own, not the end of the others
+                self.tally.check(self.named(part.__name__), False, repr(why))
+
+
+def strangers(cluster, server, tally):
+    """Without any credential, and with a wrong one."""
+    status, text = cluster.https(server, "/api/v1/nodes")
+    said = json.loads(text)
+    tally.check("nobody in particular is Forbidden", status == 403 and said["reason"] == "Forbidden" and said["message"] ==
+                'nodes is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "" at the cluster scope', text)
+    status, text = cluster.https(server, "/api/v1/namespaces/default/secrets", "POST", b"{}", {"Content-Type": "application/json"})
+    tally.check("nor may they write", status == 403 and '"system:anonymous\\" cannot create resource' in text, text)
+    status, text = cluster.https(server, "/api/v1/nodes", headers={"Authorization": "Bearer nonsense"})
+    tally.check("a wrong token is Unauthorized, not nobody", status == 401 and json.loads(text)["reason"] == "Unauthorized", text)
+    for path in ("/readyz", "/livez", "/version"):
+        tally.check(f"anyone may ask {path}", cluster.https(server, path)[0] == 200)
+    status, text = cluster.https(server, "/no/such/path", identity=cluster.admin(server))
+    tally.check("a path that is none is 404", status == 404, (status, text))
+
+
+def main():
+    need_troupe()
+    found = kubectls()
+    if not found:
+        skip("no kubectl on the PATH and none in $KUBECTLS")
+    tally = Tally()
+    with Cluster() as cluster:
+        server = cluster.server(ADDRESS, "srv")
+        if not tally.check("the server gets ready", server.said("ready after"), server.text()):
+            return tally.end()
+        strangers(cluster, server, tally)
+        print("kubectl:", ", ".join(sorted(found)), flush=True)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda item: Session(cluster, server, tally, *item).all(), sorted(found.items())))
+        tally.check("the server is still there", server.running() and cluster.kubectl(server, "get", "--raw", "/readyz")[1] == "ok")
+        if tally.failed:
+            print(server.text()[-3000:])
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
