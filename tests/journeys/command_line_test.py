@@ -1,4 +1,5 @@
 """The command line, the configuration file and the commands beside server and agent: what is refused, and how."""
+import json
 import os
 import re
 import stat
@@ -137,6 +138,21 @@ def test_kubectl():
     expect_in("<get><pods><-o><a b>", said)
     code, said = run_binary("kubectl", PATH=home + "/nowhere")
     expect(code == 127 and "kubernetes-client" in said, said)
+
+
+def test_console():
+    """`console --once` shows every actor over a socket that only its owner may open, and says when nobody answers"""
+    node = Node("server").ready()
+    code, said = run_binary("console", "--once", "--data-dir", node.home + "/data")
+    expect(code == 0, said)
+    for actor in ("DEPTH", "LAST MESSAGE", "server", "shard", "kind_keeper", "switchboard", "kubelet"):
+        expect_in(actor, said)
+    expect(stat.S_IMODE(os.stat(node.home + "/data/admin.sock").st_mode) & 0o077 == 0, "others may open the socket")
+    code, said = run_binary("console", "--json", "--data-dir", node.home + "/data")
+    expect(code == 0 and json.loads(said), said)
+    node.terminate()
+    code, said = run_binary("console", "--once", "--data-dir", node.home + "/data")
+    expect(code == 1 and "admin.sock" in said, said)
 
 
 def test_install():
