@@ -223,8 +223,8 @@ class gate_state {
         .then([this, with, path, carried, to](tunnel::stream_box& box) mutable {
           proxy_to_node(*world_, std::move(with), std::move(*box.stream), *carried, std::move(path), to);
         }, [to](caf::error& why) {
-          auto out = unavailable(rt::reason(why).note, 1);
-          respond_error(*to, out);
+          // No Retry-After: the switchboard has waited already, and clients would repeat it ten times in silence.
+          respond_error(*to, unavailable(rt::reason(why).note, 0));
         });
   }
 

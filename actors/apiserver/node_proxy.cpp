@@ -58,7 +58,7 @@ class proxied : public std::enable_shared_from_this<proxied> {
 
   void fail(const error& why) {
     if (to_->open())
-      respond_error(*to_, unavailable("error trying to reach the kubelet of node " + config_.tls.server_name + ": " + why.text()));
+      respond_error(*to_, unavailable("error trying to reach the kubelet of node " + config_.tls.server_name + ": " + why.text(), 0));
   }
   void finish() { world_.shard->post([me = std::move(self_)] {}); }
 
