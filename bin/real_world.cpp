@@ -70,9 +70,15 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
 }
 
 real_world::~real_world() {
-  in_->stage.reset();
+  in_->stage->await_actors();
   in_->loop->stop();
   in_->slow->stop();
+  // Their last tasks hold streams and handles, which go while the actor system still stands.
+  in_->acceptor.reset();
+  in_->dialer.reset();
+  in_->loop.reset();
+  in_->slow.reset();
+  in_->stage.reset();
 }
 
 rt::world& real_world::get() { return in_->world; }

@@ -26,24 +26,35 @@ stage::stage() : in_(std::make_unique<inside>()) {
   in_->system = std::make_unique<caf::actor_system>(in_->config);
 }
 
-stage::~stage() {
+namespace {
+/// Runs `body`; when that takes longer than the stage may take to end, leaves the process without it.
+template <class Body>
+void within_limit(caf::actor_system* system, Body body) {
   std::mutex lock;
   std::condition_variable ended;
   bool done = false;
-  // By plain pointer: while the system ends, its owner no longer points at it.
-  std::thread watchdog([&, system = in_->system.get()] {
+  std::thread watchdog([&, system] {
     std::unique_lock guard(lock);
-    if (ended.wait_for(guard, stop_limit, [&] { return done; })) return;
+    if (ended.wait_for(guard, stage::stop_limit, [&] { return done; })) return;
     log::warn("runtime.stop_forced", {{"actors", system->registry().running()}});
     std::_Exit(0);
   });
-  in_->system.reset();
+  body();
   {
     const std::lock_guard guard(lock);
     done = true;
   }
   ended.notify_one();
   watchdog.join();
+}
+}  // namespace
+
+void stage::await_actors() {
+  within_limit(in_->system.get(), [this] { in_->system->await_all_actors_done(); });
+}
+
+stage::~stage() {
+  within_limit(in_->system.get(), [this] { in_->system.reset(); });
 }
 
 caf::actor_system& stage::system() { return *in_->system; }
