@@ -65,6 +65,7 @@ class gate_state {
     if (!verdict.allowed) return respond_error(*to, refusal(user, *asked, verdict));
     if (!asked->kind) return serve_path(*asked, *ask, to);
     if (asked->subresource == "proxy") return proxy(user, *asked, *ask, to);
+    if (!is_kept(asked->subresource)) return respond_error(*to, not_served(*asked));
     auto form = negotiate(ask->headers.get("accept"), ask->headers.get("user-agent"), *asked);
     if (auto* bad = std::get_if<api_error>(&form)) return respond_error(*to, *bad);
     const rendering how{asked->kind, std::get<representation>(form), world_->wall->now()};
@@ -74,6 +75,17 @@ class gate_state {
       case verb::watch: return watch(asked, how, to);
       default: return write(user, asked, how, *ask, to);
     }
+  }
+
+  /// Part of the stored object, and not something that is done with it.
+  static bool is_kept(std::string_view subresource) {
+    return subresource.empty() || subresource == "status" || subresource == "finalize";
+  }
+  static api_error not_served(const target& asked) {
+    auto out = method_not_allowed(asked.method, asked.kind->plural);
+    out.message = "this version of troupe does not serve " + std::string(asked.kind->plural) + "/" + asked.subresource;
+    if (asked.kind->plural == "pods") out.message += ": it runs no containers yet";
+    return out;
   }
 
   node_relation relations() const {

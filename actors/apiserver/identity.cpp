@@ -1,5 +1,7 @@
 #include "actors/apiserver/identity.hpp"
 
+#include <algorithm>
+
 namespace troupe::apiserver {
 namespace {
 /// "K10<hash>::user:password" and the bare password both name the same secret.
@@ -13,7 +15,30 @@ std::string_view password_part(std::string_view token) {
 }
 }  // namespace
 
-std::variant<user_info, api_error> identify(const net::http::request& ask, const accepted_tokens& tokens) {
+namespace {
+/// Impersonate-User and -Group: only masters may, since nobody else could have been given the right yet.
+std::variant<user_info, api_error> impersonate(const net::http::request& ask, user_info user) {
+  user_info as;
+  bool wanted = false;
+  for (const auto& [name, value] : ask.headers.all()) {
+    if (!name.starts_with("impersonate-")) continue;
+    wanted = true;
+    if (name == "impersonate-user") as.name = value;
+    if (name == "impersonate-group") as.groups.push_back(value);
+  }
+  if (!wanted) return user;
+  if (std::ranges::find(user.groups, group_masters) == user.groups.end()) {
+    api_error out{403, "Forbidden", "users \"" + as.name + "\" is forbidden: User \"" + user.name +
+                      "\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope", {}, 0, json::object()};
+    out.details = {{"name", as.name}, {"kind", "users"}};
+    return out;
+  }
+  if (as.name.empty()) return bad_request("impersonation of groups or extra fields without impersonating a user");
+  as.groups.emplace_back(as.name == "system:anonymous" ? group_unauthenticated : group_authenticated);
+  return as;
+}
+
+std::variant<user_info, api_error> authenticate(const net::http::request& ask, const accepted_tokens& tokens) {
   user_info user;
   if (ask.peer.verified && !ask.peer.common_name.empty()) {
     user.name = ask.peer.common_name;
@@ -35,6 +60,13 @@ std::variant<user_info, api_error> identify(const net::http::request& ask, const
   }
   user.groups.emplace_back(group_authenticated);
   return user;
+}
+}  // namespace
+
+std::variant<user_info, api_error> identify(const net::http::request& ask, const accepted_tokens& tokens) {
+  auto who = authenticate(ask, tokens);
+  if (std::holds_alternative<api_error>(who)) return who;
+  return impersonate(ask, std::move(std::get<user_info>(who)));
 }
 
 }  // namespace troupe::apiserver

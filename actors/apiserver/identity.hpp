@@ -11,7 +11,8 @@ namespace troupe::apiserver {
 struct accepted_tokens {
   secret_text server, agent;   ///< The cluster's passwords.
 };
-/// 401 when a credential was given and is wrong: a bad token is never treated as no token.
+/// 401 when a credential was given and is wrong: a bad token is never treated as no token. Masters may ask as
+/// somebody else (Impersonate-User, Impersonate-Group); for others that is 403.
 std::variant<user_info, api_error> identify(const net::http::request& ask, const accepted_tokens& tokens);
 
 }  // namespace troupe::apiserver

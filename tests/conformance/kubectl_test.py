@@ -51,6 +51,9 @@ class Session:
         self.ok("api-versions lists v1", "api-versions", says=("v1\n", "coordination.k8s.io/v1"))
         self.ok("explain tells of a field", "explain", "node.spec.taints", says=("KIND:       Node", "effect", "<string>"))
         self.ok("readyz?verbose passes", "get", "--raw", "/readyz?verbose", says=("[+]", "readyz check passed"))
+        self.refused("--as somebody who may nothing is Forbidden", "get", "nodes", "--as=bob",
+                     says='nodes is forbidden: User "bob" cannot list resource "nodes" in API group "" at the cluster scope')
+        self.ok("--as somebody in masters may", "get", "nodes", "--as=bob", "--as-group=system:masters", says=("srv",))
         self.ok("get by name and by type/name agree", "get", "node/srv", "-o", "name", says=("node/srv",))
 
     def configmaps(self):
@@ -158,6 +161,9 @@ class Session:
         told = wait_for(lambda: words in self.run(*n, "get", "events")[1])
         self.tally.check(self.named("an event says that nothing can run it"), told, self.run(*n, "get", "events"))
         self.ok("describe pod shows the event", *n, "describe", "pod", "p", says=(words, "Status:"))
+        self.refused("logs of what never ran are refused", *n, "logs", "p", says="it runs no containers yet")
+        self.refused("so is exec", *n, "exec", "p", "--", "ls", says="")
+        self.refused("a token nobody makes is refused", *n, "create", "token", "default", says="does not serve serviceaccounts/token")
         self.ok("get pods shows it pending", *n, "get", "pods", says=("Pending",))
 
     def the_end(self):

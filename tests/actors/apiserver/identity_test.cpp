@@ -69,3 +69,34 @@ TEST_CASE("a credential that is wrong is never taken for none") {
 TEST_CASE("an empty token of the cluster opens no door") {
   for (const char* text : {"Bearer ", "Bearer K10::server:", "Bearer K10::"}) CHECK_MESSAGE(code(with_header(text), {}) == 401, text);
 }
+
+TEST_CASE("a master may ask as somebody else and then is nobody but them; others may not") {
+  net::http::request ask;
+  ask.peer.verified = true;
+  ask.peer.common_name = "system:admin";
+  ask.peer.organizations = {"system:masters"};
+  ask.headers.add("Impersonate-User", "bob");
+  CHECK(good(ask).name == "bob");
+  CHECK(good(ask).groups == groups{"system:authenticated"});
+  ask.headers.add("Impersonate-Group", "dev");
+  ask.headers.add("Impersonate-Group", "ops");
+  CHECK(good(ask).groups == groups{"dev", "ops", "system:authenticated"});
+  ask.peer.organizations = {"system:nodes"};
+  CHECK(code(ask) == 403);
+
+  auto nobody = with_header(nullptr);
+  nobody.headers.add("Impersonate-User", "bob");
+  nobody.headers.add("Impersonate-Group", "system:masters");
+  CHECK(code(nobody) == 403);
+  auto agent = with_header("Bearer agent-secret");
+  agent.headers.add("Impersonate-User", "system:admin");
+  CHECK(code(agent) == 403);
+  net::http::request groups_only;
+  groups_only.peer = {true, "system:admin", {"system:masters"}, "", ""};
+  groups_only.headers.add("Impersonate-Group", "dev");
+  CHECK(code(groups_only) == 400);
+  auto stranger = groups_only;
+  stranger.headers = {};
+  stranger.headers.add("Impersonate-User", "system:anonymous");
+  CHECK(good(stranger).groups == groups{"system:unauthenticated"});
+}
