@@ -117,7 +117,7 @@ class tcp_listener final : public listener {
 error bind_error(int number, const endpoint& at) {
   const std::string reason = ::asio::error_code(number, ::asio::system_category()).message();
   if (number == EADDRINUSE) {
-    const auto owner = port_owner(at.port);
+    const auto owner = port_owner(at);
     return fail(errc::already_exists, to_string(at) + " is in use" + (owner.empty() ? "" : " by " + owner));
   }
   const auto code = number == EACCES || number == EPERM ? errc::forbidden : errc::invalid;

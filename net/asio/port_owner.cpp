@@ -1,5 +1,6 @@
 #include "net/asio/port_owner.hpp"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <unistd.h>
 
@@ -15,7 +16,21 @@ namespace {
 
 constexpr std::string_view listening = "0A";  // TCP_LISTEN in the table's third column.
 
-void collect_inodes(const char* table, std::uint16_t port, std::set<std::string>& into) {
+/// An address as the kernel's tables print it: its 32-bit words as they lie in memory. Empty for no address.
+std::string as_in_table(const std::string& host) {
+  std::uint32_t words[4] = {};
+  char text[33] = {};
+  if (inet_pton(AF_INET, host.c_str(), words) == 1) {
+    std::snprintf(text, sizeof text, "%08X", words[0]);
+  } else if (inet_pton(AF_INET6, host.c_str(), words) == 1) {
+    std::snprintf(text, sizeof text, "%08X%08X%08X%08X", words[0], words[1], words[2], words[3]);
+  }
+  return text;
+}
+bool is_any(std::string_view address) { return address.find_first_not_of('0') == std::string_view::npos; }
+
+/// Listeners that stand in the way of `wanted`: on the same address, or one of the two on all.
+void collect_inodes(const char* table, const std::string& wanted, std::uint16_t port, std::set<std::string>& into) {
   std::ifstream file(table);
   std::string line;
   std::getline(file, line);
@@ -27,6 +42,8 @@ void collect_inodes(const char* table, std::uint16_t port, std::set<std::string>
     words >> inode;
     const auto colon = local.rfind(':');
     if (state != listening || colon == std::string::npos) continue;
+    const auto address = local.substr(0, colon);
+    if (address != wanted && !is_any(address) && !is_any(wanted)) continue;
     if (std::strtoul(local.c_str() + colon + 1, nullptr, 16) == port) into.insert("socket:[" + inode + "]");
   }
 }
@@ -43,10 +60,11 @@ std::vector<std::string> names_in(const std::string& folder) {
 
 }  // namespace
 
-std::string port_owner(std::uint16_t port) {
+std::string port_owner(const endpoint& at) {
+  const auto wanted = as_in_table(at.host);
   std::set<std::string> inodes;
-  collect_inodes("/proc/net/tcp", port, inodes);
-  collect_inodes("/proc/net/tcp6", port, inodes);
+  collect_inodes("/proc/net/tcp", wanted, at.port, inodes);
+  collect_inodes("/proc/net/tcp6", wanted, at.port, inodes);
   if (inodes.empty()) return {};
   for (const auto& pid : names_in("/proc")) {
     const std::string folder = "/proc/" + pid + "/fd";

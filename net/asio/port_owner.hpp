@@ -1,12 +1,14 @@
-// Who listens on a port of this machine, as far as /proc tells.
+// Who listens on an address of this machine, as far as /proc tells.
 #pragma once
-#include <cstdint>
 #include <string>
+
+#include "basis/ids.hpp"
 
 namespace troupe::net::real {
 
 /// "nginx (pid 123)", or "" when it cannot be told (another user's process, another namespace).
-/// Reads the tables of /proc/net/tcp and tcp6 and the descriptors of all processes; blocks shortly.
-std::string port_owner(std::uint16_t port);
+/// Somebody on the same port of another address does not count: many nodes live side by side on one
+/// machine. Reads the tables of /proc/net/tcp and tcp6 and the descriptors of all processes; blocks shortly.
+std::string port_owner(const endpoint& at);
 
 }  // namespace troupe::net::real
