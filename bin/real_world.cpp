@@ -49,7 +49,8 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   std::uint64_t number = 0;
   for (const unsigned char c : seed) number = number << 8 | c;
   w.dice = rng(number);
-  w.open_engine = [loop = in.loop.get(), files = in.files.get()](const std::string& path) -> result<std::unique_ptr<storage::engine>> {
+  w.open_engine = [loop = in.loop.get(), files = in.files.get()](const std::string& kind, const std::string& path) -> result<std::unique_ptr<storage::engine>> {
+    if (kind != "sqlite") return fail(errc::unsupported, "this build has no engine \"" + kind + "\"");
     if (auto made = files->make_folder(path.substr(0, path.rfind('/')), 0700); !made.ok()) return made.why();
     storage::sqlite_config with;
     with.path = path;

@@ -35,12 +35,15 @@ struct operation {
   std::string key;
   bytes value;                 ///< Empty for erase.
   revision expected = 0;       ///< update and erase: the revision that must be present; 0 = any (erase only).
+  /// May be answered before it is on disk (heartbeats, events). Power loss costs at most the last seconds of a log, always
+  /// a suffix of the revision order and never a revision that is not relaxed; engines may ignore it.
+  bool relaxed = false;
 };
 
 /// What became of one operation.
 struct outcome {
   enum class kind : std::uint8_t {
-    committed,        ///< On disk; `at` is its revision.
+    committed,        ///< On disk (relaxed: in order); `at` is its revision.
     conflict,         ///< The key is not at the expected revision; `present` is what stands there.
     too_large,        ///< Key or value over the engine's limit. Not applied.
     overloaded,       ///< Too much is in flight. Not applied.
@@ -123,8 +126,17 @@ class engine {
 
   /// Any thread, at once.
   virtual storage::status status() const = 0;
-  /// Called (from any thread) whenever `status().now` changed. Set once, before the first commit.
-  virtual void on_standing(callback<void()> wake) = 0;
+  /// Called (from any thread) whenever `status().now` changed, and on a shared engine whenever changes wait to be read
+  /// by changes_after. Set once, before the first commit.
+  virtual void on_news(callback<void()> wake) = 0;
+
+  /// True when other processes write too (etcd). Then `committed_batch::changes` stays empty and every change, our own
+  /// included, comes in order by changes_after, which answers at once from what a watch has gathered; the operations of
+  /// one batch are sent side by side, and batches finish in any order.
+  virtual bool shared() const { return false; }
+  using head_done = callback<void(result<revision>)>;
+  /// The head as of now for everybody: at least the revision of every commit that anyone was answered before the call.
+  virtual void read_head(head_done done) { done(status().head); }
 };
 
 /// The first key after every key that starts with `prefix`; empty when there is none.

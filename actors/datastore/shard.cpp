@@ -34,7 +34,7 @@ class shard_state {
     give_up_ = std::move(give_up);
     head_ = published_ = engine_->status().head;
     compact_to_ = head_;
-    engine_->on_standing([me = rt::strong<shard_actor>(self_)] { rt::post(me, standing_changed{}); });
+    engine_->on_news([me = rt::strong<shard_actor>(self_)] { rt::post(me, standing_changed{}); });
     self_->delayed_send(rt::strong<shard_actor>(self_), config_.compact_every, compaction_due{});
   }
 

@@ -273,7 +273,7 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
   if (auto made = in.files->make_folder(folder, 0700); !made.ok())
     return fail(made.why().code, "the data directory " + config.data_folder + " cannot be used: " + made.why().note + "; choose another with --data-dir");
   // First, because only one process can hold it: a second server must not touch the first one's files.
-  auto engine = in.open_engine(folder + "/db/state.db");
+  auto engine = in.open_engine("sqlite", folder + "/db/state.db");
   if (!engine.ok()) return engine.why();
   out->engine = std::move(*engine);
   step("datastore open at revision " + std::to_string(out->engine->status().head));

@@ -9,10 +9,12 @@
 #include "basis/rng.hpp"
 #include "net/dialer.hpp"
 #include "net/host/host.hpp"
+#include "net/host/process.hpp"
 #include "net/listener.hpp"
 #include "net/shard.hpp"
 #include "net/tls/issuer.hpp"
 #include "net/tls/tls.hpp"
+#include "storage/cluster.hpp"
 #include "storage/engine.hpp"
 
 #include <caf/actor_control_block.hpp>
@@ -42,8 +44,13 @@ struct world {
   const wall_clock* wall = nullptr;
   entropy* chance = nullptr;         ///< Keys, passwords, UIDs.
   rng dice{0};                       ///< Everything else that is drawn; fork it by name.
-  /// Opens the datastore's engine; errors as storage says.
-  std::function<result<std::unique_ptr<storage::engine>>(const std::string& path)> open_engine;
+  /// Children of this process; null where none can be had (a simulation without etcd).
+  net::process_starter* processes = nullptr;
+  /// Opens an embedded engine ("sqlite" or "rocksdb") in the file or folder at `path`; errors as storage says.
+  std::function<result<std::unique_ptr<storage::engine>>(const std::string& kind, const std::string& path)> open_engine;
+  /// The same over etcd, and etcd's own members; both return before anybody has answered.
+  std::function<result<std::unique_ptr<storage::engine>>(const storage::etcd_access&)> open_etcd;
+  std::function<result<std::unique_ptr<storage::cluster>>(const storage::etcd_access&)> open_cluster;
   /// Ends the process (or the simulated one) because it cannot go on; the sentence is for a person.
   std::function<void(const std::string& why)> give_up;
 };

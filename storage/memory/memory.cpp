@@ -37,7 +37,7 @@ class memory_engine final : public engine {
     out.now = standing::leading;
     return out;
   }
-  void on_standing(callback<void()>) override {}  // It never changes.
+  void on_news(callback<void()>) override {}  // It never changes.
 
  private:
   template <class Done, class Value>

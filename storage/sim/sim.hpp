@@ -43,7 +43,7 @@ class sim_engine final : public engine {
   void backup(std::string path, engine::done finished) override;
   void verify(engine::done finished) override;
   storage::status status() const override;
-  void on_standing(callback<void()> wake) override { wake_ = std::move(wake); }
+  void on_news(callback<void()> wake) override { wake_ = std::move(wake); }
 
  private:
   struct job {

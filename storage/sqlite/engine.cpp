@@ -70,7 +70,7 @@ class sqlite_engine final : public engine {
   void verify(engine::done finished) override { enter(make_verify_job(std::move(finished))); }
 
   storage::status status() const override;
-  void on_standing(callback<void()> wake) override {
+  void on_news(callback<void()> wake) override {
     const std::lock_guard hold(mutex_);
     wake_ = std::move(wake);
   }

@@ -56,7 +56,7 @@ void cluster::wire(process& p) {
   w.wall = &p.on->wall();
   w.chance = &p.on->chance();
   w.dice = dice_.fork(p.name).fork(std::to_string(p.starts));
-  w.open_engine = [this, &p](const std::string&) -> result<std::unique_ptr<storage::engine>> {
+  w.open_engine = [this, &p](const std::string&, const std::string&) -> result<std::unique_ptr<storage::engine>> {
     auto made = std::make_unique<storage::sim::sim_engine>(run_.plan(), dice_.fork(p.name + "/disk").fork(std::to_string(p.starts)), disks_.at(p.name));
     p.engine = made.get();
     return std::unique_ptr<storage::engine>(std::move(made));

@@ -72,7 +72,7 @@ TEST_CASE("without a leader writes are unavailable, reads go on, and healing is 
   stage on(1);
   commit(on, *on.e, {create("k", "v")});
   int woken = 0;
-  on.e->on_standing([&woken] { ++woken; });
+  on.e->on_news([&woken] { ++woken; });
   on.e->set_fault(sim::fault::leaderless);
   CHECK(on.e->status().now == standing::leaderless);
   CHECK(commit_one(on, *on.e, create("l", "v")).what == outcome::kind::unavailable);

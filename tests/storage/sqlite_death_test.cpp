@@ -79,7 +79,7 @@ TEST_CASE("no acknowledged write is lost when the power goes at any moment") {
     });
     disk.cut_power_after(1 + chance.below(3000), chance.fork(std::to_string(round)));
     answer<int> fell;
-    e->on_standing([take = fell.take()] { take(0); });
+    e->on_news([take = fell.take()] { take(0); });
     for (int i = 0; i < 16; ++i) writer.next();
     fell.get(on);
     CHECK(e->status().now == standing::closed);
@@ -106,7 +106,7 @@ TEST_CASE("a disk that is full or fails to sync closes the engine, and what was 
     auto e = open_at(path, breakable_disk::vfs_name);
     commit(on, *e, {create("kept", "1")});
     int woken = 0;
-    e->on_standing([&woken] { ++woken; });
+    e->on_news([&woken] { ++woken; });
     std::vector<operation> batch;
     batch.push_back(create("lost", "2"));
     SUBCASE("full") {
