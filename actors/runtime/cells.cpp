@@ -1,6 +1,7 @@
 #include "actors/runtime/cells.hpp"
 
 #include <cxxabi.h>
+#include <caf/mailbox_element.hpp>
 #include <time.h>
 
 #include <algorithm>
@@ -25,6 +26,26 @@ std::string plain_name(const std::type_info& of) {
   for (const std::string_view outer : {"troupe::", "(anonymous namespace)::"})
     for (auto at = out.find(outer); at != std::string::npos; at = out.find(outer)) out.erase(at, outer.size());
   return out;
+}
+
+namespace {
+/// "caf::mailbox_element_vals<node_password::verify_password>" without the wrapping.
+std::string message_name(const std::type_info& of) {
+  auto out = plain_name(of);
+  constexpr std::string_view around = "caf::mailbox_element_vals<";
+  if (out.starts_with(around)) out = out.substr(around.size(), out.rfind('>') - around.size());
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+}  // namespace
+
+const std::type_info* wrapped_message_type() {
+  static const std::type_info* const type = [] {
+    const auto one = caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, caf::message{});
+    const auto& element = *one;
+    return &typeid(element);
+  }();
+  return type;
 }
 
 theatre& theatre::instance() {
@@ -63,10 +84,16 @@ std::vector<cell_view> theatre::views() {
     const auto c = weak.lock();
     if (!c) continue;
     const auto* last = c->last_message.load(std::memory_order_relaxed);
-    const auto since = c->running_since_ns.load(std::memory_order_relaxed);
+    const auto ended = c->slices_ended.load(std::memory_order_relaxed), begun = c->slices.load(std::memory_order_relaxed);
+    auto since = c->slice_began_ns.load(std::memory_order_relaxed);
+    if (begun <= ended) since = 0;
+    else if (since == 0) {   // not a timed slice: it has run at least since we first saw it
+      if (c->seen_slice != begun) c->seen_slice = begun, c->seen_at_ns = now - 1;
+      since = c->seen_at_ns;
+    }
     // Handled is read first: read the other way round a depth could come out negative.
     const auto handled = c->handled.load(std::memory_order_acquire);
-    cell_view v{c->id, c->parent, c->name, c->detail, c->room, last ? plain_name(*last) : "", "",
+    cell_view v{c->id, c->parent, c->name, c->detail, c->room, last ? message_name(*last) : "", "",
                 c->received.load(std::memory_order_relaxed), handled, c->slices.load(std::memory_order_relaxed),
                 c->busy_ns.load(std::memory_order_relaxed), c->slice_ns_max.load(std::memory_order_relaxed),
                 since && now > since ? now - since : 0, c->restarts.load(), c->dead.load()};

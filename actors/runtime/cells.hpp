@@ -2,7 +2,7 @@
 // class keeps. Cells are read from any thread, so an actor that is stuck is seen too.
 //
 // The theatre owns the list; an actor and the list share a cell. Writers are the actor's own thread
-// (all but `received`, which every sender bumps). Costs 3 ns a message: slices are timed 1 in 16.
+// (all but `received`, which every sender bumps). `handled` counts the message in hand too. Slices are timed 1 in 32.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -23,19 +23,24 @@ struct cell {
   std::string room;      ///< From the namespace of its state class, e.g. "node_password".
   alignas(64) std::atomic<std::uint64_t> received{0};
   alignas(64) std::atomic<std::uint64_t> handled{0};
-  std::atomic<std::uint64_t> slices{0}, busy_ns{0}, slice_ns_max{0};
-  std::atomic<std::uint64_t> running_since_ns{0};     ///< 0 while it waits.
+  std::atomic<std::uint64_t> slices{0};               ///< Begun; more than ended means that it runs now.
+  std::atomic<std::uint64_t> slices_ended{0};
+  std::atomic<std::uint64_t> slice_began_ns{0};       ///< Of a timed slice while it runs; else 0.
+  std::atomic<std::uint64_t> busy_ns{0}, slice_ns_max{0};
   std::atomic<const std::type_info*> last_message{nullptr};
   std::atomic<bool> dead{false};
   std::atomic<unsigned> restarts{0};
   std::atomic<std::uint64_t> failures{0};
+  // The theatre's notes, under its lock: the slice it saw running, and when it first did.
+  std::uint64_t seen_slice = 0, seen_at_ns = 0;
 };
 
 /// A copy of a cell's figures for printing.
 struct cell_view {
   std::uint64_t id, parent;
   std::string name, detail, room, last_message, last_error;
-  std::uint64_t received, handled, slices, busy_ns, slice_ns_max, running_ns;
+  std::uint64_t received, handled, slices, busy_ns, slice_ns_max;
+  std::uint64_t running_ns;   ///< Of the slice in hand, 0 when it waits; at least, when that slice is not a timed one.
   unsigned restarts;
   bool dead;
 };
@@ -62,18 +67,24 @@ class theatre {
   std::function<void(const cell&, const std::string&)> rise_;
 };
 
-/// While it lives, actors made on this thread are children of `id`.
+/// Whose slice runs on this thread: actors made meanwhile are its children. A slice never throws (the library catches),
+/// so there the two plain calls do; whoever may throw holds a guard.
 class acting {
  public:
-  explicit acting(std::uint64_t id) noexcept : before_(std::exchange(present, id)) {}
-  ~acting() { present = before_; }
+  explicit acting(std::uint64_t id) noexcept : before_(enter(id)) {}
+  ~acting() { leave(before_); }
   acting(const acting&) = delete;
+  static std::uint64_t enter(std::uint64_t id) noexcept { return std::exchange(present, id); }
+  static void leave(std::uint64_t before) noexcept { present = before; }
   static std::uint64_t who() noexcept { return present; }
 
  private:
   static inline thread_local std::uint64_t present = 0;
   std::uint64_t before_;
 };
+
+/// The library's type for a mailbox element around a ready message; each process has one.
+const std::type_info* wrapped_message_type();
 
 /// "troupe::node_password::verify_password" without the outer namespace and state suffixes.
 std::string plain_name(const std::type_info& of);

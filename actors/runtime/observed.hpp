@@ -40,31 +40,40 @@ class observed : public Base {
 
   caf::resumable::resume_result resume(caf::execution_unit* on, std::size_t messages_max) override {
     cell& c = *cell_;   // the scheduler holds a reference to us until this returns
-    const acting us(c.id);
+    const auto before = acting::enter(c.id);
     const auto n = c.slices.load(std::memory_order_relaxed);
-    c.slices.store(n + 1, std::memory_order_relaxed);
-    if (n % sampled_every != 0) {
-      // A coarse mark without a clock reading: 1 means "running, since an unknown moment".
-      c.running_since_ns.store(1, std::memory_order_relaxed);
-      const auto out = Base::resume(on, messages_max);
-      c.running_since_ns.store(0, std::memory_order_relaxed);
-      return out;
+    caf::resumable::resume_result out;
+    if (n % sampled_every != 0) [[likely]] {
+      c.slices.store(n + 1, std::memory_order_relaxed);   // more begun than ended: it runs, since an unknown moment
+      out = Base::resume(on, messages_max);
+    } else {
+      out = timed(c, on, messages_max);
     }
+    c.slices_ended.store(n + 1, std::memory_order_relaxed);
+    acting::leave(before);
+    return out;
+  }
+
+  [[gnu::noinline]] caf::resumable::resume_result timed(cell& c, caf::execution_unit* on, std::size_t messages_max) {
     const auto from = theatre::now_ns();
-    c.running_since_ns.store(from, std::memory_order_relaxed);
+    c.slice_began_ns.store(from, std::memory_order_relaxed);
+    c.slices.store(c.slices.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     const auto out = Base::resume(on, messages_max);
     const auto took = theatre::now_ns() - from;
     c.busy_ns.store(c.busy_ns.load(std::memory_order_relaxed) + took * sampled_every, std::memory_order_relaxed);
     if (took > c.slice_ns_max.load(std::memory_order_relaxed)) c.slice_ns_max.store(took, std::memory_order_relaxed);
-    c.running_since_ns.store(0, std::memory_order_relaxed);
+    c.slice_began_ns.store(0, std::memory_order_relaxed);
     return out;
   }
 
   caf::invoke_message_result consume(caf::mailbox_element& what) override {
     cell& c = *cell_;
-    const auto& content = what.content();
-    if (!content.empty()) c.last_message.store(content.type(0).second, std::memory_order_relaxed);
-    const counted on_every_path(c);
+    // The element's own type names the message; asking its content would be two virtual calls. Counted before the
+    // handler, not after by a guard, so that the library's function is called last (decision 015).
+    const std::type_info* type = &typeid(what);
+    if (type == wrapped_message) [[unlikely]] type = what.content().empty() ? nullptr : what.content().type(0).second;
+    if (type) c.last_message.store(type, std::memory_order_relaxed);
+    c.handled.store(c.handled.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     return Base::consume(what);
   }
 
@@ -76,12 +85,9 @@ class observed : public Base {
   cell& my_cell() { return *cell_; }
 
  private:
-  struct counted {   // a handler that throws has handled its message too
-    explicit counted(cell& c) : of(c) {}
-    ~counted() { of.handled.store(of.handled.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
-    cell& of;
-  };
-  static constexpr std::uint64_t sampled_every = 16;
+  /// Elements that carry a message made elsewhere (answers) are of one type whatever they hold.
+  static inline const std::type_info* const wrapped_message = wrapped_message_type();
+  static constexpr std::uint64_t sampled_every = 32;
   std::shared_ptr<cell> cell_;
 };
 
