@@ -39,7 +39,8 @@ class process_starter {
   virtual ~process_starter() = default;
   using line = callback<void(std::string)>;      ///< One line of its standard output or error, without the newline.
   using ended = callback<void(process_end)>;
-  /// `not_found` when there is no such program. Callbacks run on the starter's thread, so they only send messages.
+  /// `not_found` when there is no such program. Callbacks run on the starter's thread, so they
+  /// only send messages; they never touch the process itself.
   virtual result<std::unique_ptr<process>> start(process_order what, line on_line, ended on_end) = 0;
 };
 
