@@ -23,6 +23,7 @@ struct real_world::inside {
   std::unique_ptr<net::tls::issuer> issuer = net::tls::make_openssl_issuer();
   std::unique_ptr<net::files> files = net::real::make_files();
   std::unique_ptr<net::machine> machine = net::real::make_machine();
+  std::unique_ptr<net::process_starter> processes = net::real::make_process_starter();
   std::unique_ptr<rt::shard_unit> unit, slow_unit;
   std::unique_ptr<rt::stage> stage = std::make_unique<rt::stage>();
   rt::world world;
@@ -43,6 +44,7 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   w.issuer = in.issuer.get();
   w.files = in.files.get();
   w.machine = in.machine.get();
+  w.processes = in.processes.get();
   w.wall = &system_wall_clock();
   w.chance = &system_entropy();
   const auto seed = w.chance->draw(8);

@@ -29,6 +29,7 @@ class gate_state {
     tokens_ = {config_.bearer_server, config_.bearer_agent};
     dice_ = in.dice.fork("gate");
     for (const auto& [kind, keeper] : keepers_) fans_.emplace(kind, watch_fan(config_.fan));
+    self_->set_down_handler([this](const caf::down_msg& gone) { forget_watcher(gone.source.id()); });
     self_->delayed_send(rt::strong<gate_actor>(self_), config_.fan.bookmark_every, minute_passed{});
   }
 
@@ -41,6 +42,7 @@ class gate_state {
         [this](client::close_watch& ask) { close_locally(ask); },
         [this](watch_over& done) { end_watch(done); },
         [this](minute_passed) { pass_minute(); },
+        [this](datastore::standing_told told) { hear_standing(told.now); },
     };
   }
 
@@ -112,6 +114,8 @@ class gate_state {
       lines += (fan.loaded() ? "[+]cache-" + plural + " ok\n" : "[-]cache-" + plural + " failed: loading\n");
       if (!fan.loaded()) waiting += (waiting.empty() ? "" : ", ") + plural;
     }
+    lines += away_ ? "[-]datastore failed: no leader\n" : "[+]datastore ok\n";
+    if (away_) waiting += (waiting.empty() ? "" : ", ") + std::string("datastore");
     const bool live = !asked.path.starts_with("/readyz");
     const bool ok = live || waiting.empty();
     const bool verbose = find_pair(asked.query, "verbose") != nullptr;
@@ -129,19 +133,38 @@ class gate_state {
     const auto& fan = fans_.at(asked->kind->storage);
     if (!fan.loaded()) return respond_error(*to, unavailable("the server is still loading its objects"));
     const auto wanted = asked->ask.resource_version.value_or(0);
-    if (wanted <= fan.head()) return (this->*then)(asked, how, to);
+    // Without a revision the newest is meant, and another server may have written it; a page continues an old one.
+    const bool newest = config_.shared && !asked->ask.resource_version && asked->ask.continue_token.empty();
+    if (newest && away_) return (this->*then)(asked, warned(how, fan.head()), to);
+    if (!newest && wanted <= fan.head()) return (this->*then)(asked, how, to);
     self_->request(keepers_.at(asked->kind->storage), caf::infinite, catch_up{})
         .then([this, asked, how, to, then, wanted](model::revision_number head) {
           if (wanted > head) return respond_error(*to, too_large_version(wanted, head));
           (this->*then)(asked, how, to);
-        }, [to](caf::error& why) { respond_error(*to, unavailable(rt::reason(why).note)); });
+        }, [this, asked, how, to, then, newest](caf::error& why) {
+          if (!newest) return respond_error(*to, unavailable(rt::reason(why).note));
+          (this->*then)(asked, warned(how, fans_.at(asked->kind->storage).head()), to);
+        });
+  }
+
+  rendering warned(rendering how, model::revision_number at) const {
+    how.warning = "the datastore has no leader; this is what the server knew at revision " + std::to_string(at);
+    if (away_) how.warning += ", " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(world_->shard->now() - *away_).count()) + " s after it was lost";
+    return how;
+  }
+
+  void hear_standing(storage::standing now) {
+    const bool gone = now == storage::standing::leaderless || now == storage::standing::closed;
+    if (!gone) away_.reset();
+    else if (!away_) away_ = world_->shard->now();
   }
 
   void get(const std::shared_ptr<const target>& asked, const rendering& how, const exchange_ptr& to) {
     const auto key = asked->ns.empty() ? asked->name : asked->ns + "/" + asked->name;
     const auto doc = fans_.at(asked->kind->storage).all().find(key);
     if (!doc) return respond_error(*to, not_found(*asked->kind, asked->name));
-    respond_body(*to, 200, content_type(how.as), render_object(how, *doc));
+    respond_body(*to, 200, content_type(how.as), render_object(how, *doc),
+                 std::vector<std::string>(how.warning.empty() ? 0 : 1, how.warning));
   }
 
   void list(const std::shared_ptr<const target>& asked, const rendering& how, const exchange_ptr& to) {
@@ -281,6 +304,7 @@ class gate_state {
     watch_request what{{asked->kind, {}, {}}, asked->ns, asked, make_local_sink(ask.watch, ask.to)};
     auto opened = fan.open(what, world_->wall->now());
     if (auto* bad = std::get_if<api_error>(&opened)) return refuse(bad->message);
+    self_->monitor(ask.to);
     local_watches_.push_back({ask.watch, ask.to.id(), asked->kind->storage,
                               std::get<watch_fan::watcher_id>(opened)});
   }
@@ -290,6 +314,14 @@ class gate_state {
     std::erase_if(local_watches_, [&](const local_watch& w) {
       if (w.number != ask.watch || w.who != who) return false;
       fans_.at(w.kind).close(w.id, true, "closed by its watcher");
+      return true;
+    });
+  }
+
+  void forget_watcher(caf::actor_id who) {
+    std::erase_if(local_watches_, [&](const local_watch& w) {
+      if (w.who != who) return false;
+      fans_.at(w.kind).close(w.id, true, "its watcher is gone");
       return true;
     });
   }
@@ -318,6 +350,7 @@ class gate_state {
   kept_pages pages_;
   std::vector<local_watch> local_watches_;
   std::size_t writes_open_ = 0;
+  std::optional<mono_time> away_;   ///< Since when the datastore has no leader.
   rng dice_{0};
 };
 

@@ -14,6 +14,7 @@ namespace troupe::apiserver {
 struct gate_config {
   build_facts build;
   fan_config fan;
+  bool shared = false;                         ///< Other servers write too: reads ask how far the datastore is.
   secret_text bearer_server, bearer_agent;     ///< Cluster passwords that also work as bearer tokens.
   std::size_t writes_open_max = 2000;          ///< More is 429.
   std::size_t watches_max = 20000;

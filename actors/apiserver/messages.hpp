@@ -50,10 +50,12 @@ struct catch_up {};
 struct start_keeping { change_sink_actor to; };
 /// keeper -> itself: events that outlived their time go.
 struct expiry_due {};
+/// keeper -> itself: a write that met what looked like an old cache.
+struct attempt_due { std::shared_ptr<void> job; };
 
 using kind_keeper_actor =
     rt::handle<written(write_object), model::revision_number(catch_up), model::revision_number(start_keeping),
-               void(datastore::changes_published), void(namespaces_changed), void(expiry_due)>;
+               void(datastore::changes_published), void(namespaces_changed), void(attempt_due), void(expiry_due)>;
 
 /// gate -> itself: bookmarks are due.
 struct minute_passed {};
@@ -61,7 +63,8 @@ struct minute_passed {};
 struct watch_over { std::uint16_t kind = 0; std::uint64_t watch = 0; bool in_order = false; };
 using gate_actor =
     rt::handle<void(front::request_arrived), void(changes_applied), client::api_answer(client::api_call),
-               void(client::open_watch), void(client::close_watch), void(watch_over), void(minute_passed)>;
+               void(client::open_watch), void(client::close_watch), void(watch_over), void(minute_passed),
+               void(datastore::standing_told)>;
 
 }  // namespace troupe::apiserver
 
@@ -72,5 +75,6 @@ RT_MESSAGE(troupe::apiserver::namespaces_changed)
 RT_MESSAGE(troupe::apiserver::catch_up)
 RT_MESSAGE(troupe::apiserver::start_keeping)
 RT_MESSAGE(troupe::apiserver::expiry_due)
+RT_MESSAGE(troupe::apiserver::attempt_due)
 RT_MESSAGE(troupe::apiserver::watch_over)
 RT_MESSAGE(troupe::apiserver::minute_passed)

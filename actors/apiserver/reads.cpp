@@ -83,10 +83,11 @@ struct sending : std::enable_shared_from_this<sending> {
 void send_list(const net::http::exchange_ptr& to, const rendering& how, page what, list_pace pace) {
   list_writer writer(how, std::move(what));
   std::string first;
-  if (!writer.next(first, pace.piece_bytes)) return respond_body(*to, 200, content_type(how.as), std::move(first));
+  const std::vector<std::string> warnings(how.warning.empty() ? 0 : 1, how.warning);
+  if (!writer.next(first, pace.piece_bytes)) return respond_body(*to, 200, content_type(how.as), std::move(first), warnings);
   std::string second;
   const bool more = writer.next(second, pace.piece_bytes);
-  if (!more) return respond_body(*to, 200, content_type(how.as), first + second);
+  if (!more) return respond_body(*to, 200, content_type(how.as), first + second, warnings);
   net::http::header_list head;
   head.add("content-type", content_type(how.as));
   head.add("cache-control", "no-cache, private");

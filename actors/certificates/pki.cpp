@@ -112,4 +112,30 @@ result<pki> load_or_make(const rt::world& in, const pki_config& config) {
   return out;
 }
 
+result<etcd_pki> load_or_make_etcd(const rt::world& in, const std::string& folder, const std::vector<std::string>& addresses,
+                                   const std::string& node) {
+  if (auto made = in.files->make_folder(folder, 0700); !made.ok()) return made.why();
+  const pki_config with{folder, {}, {}, {}};
+  builder make(in, with);
+  auto server_ca = make.authority("server-ca", "etcd-server-ca");
+  if (!server_ca.ok()) return server_ca.why();
+  auto peer_ca = make.authority("peer-ca", "etcd-peer-ca");
+  if (!peer_ca.ok()) return peer_ca.why();
+  net::tls::leaf_request member;
+  member.use = net::tls::usage::both;
+  member.dns_names = {"localhost", node};
+  member.addresses = {"127.0.0.1", "::1"};
+  for (const auto& a : addresses)
+    if (std::find(member.addresses.begin(), member.addresses.end(), a) == member.addresses.end()) member.addresses.push_back(a);
+  member.common_name = "etcd-server";
+  if (auto made = make.leaf("server-client", member, *server_ca); !made.ok()) return made.why();
+  member.common_name = "etcd-peer";
+  if (auto made = make.leaf("peer-server-client", member, *peer_ca); !made.ok()) return made.why();
+  net::tls::leaf_request client;
+  client.common_name = "etcd-client";
+  auto self = make.leaf("client", client, *server_ca);
+  if (!self.ok()) return self.why();
+  return etcd_pki{server_ca->certificates, std::move(*self)};
+}
+
 }  // namespace troupe::certificates

@@ -28,4 +28,14 @@ struct pki {
 /// key does not fit its certificate).
 result<pki> load_or_make(const rt::world& in, const pki_config& config);
 
+/// What an embedded etcd needs, below <server>/tls/etcd: server-ca, peer-ca, server-client, peer-server-client, client.
+struct etcd_pki {
+  std::string server_ca;
+  net::tls::identity client;              ///< How this server shows itself to any member.
+};
+/// `addresses` are this server's own. Members compare a peer's certificate with the address that a connection comes from,
+/// which on one machine is 127.0.0.1, so loopback is always among them. Fails as load_or_make does.
+result<etcd_pki> load_or_make_etcd(const rt::world& in, const std::string& folder, const std::vector<std::string>& addresses,
+                                   const std::string& node);
+
 }  // namespace troupe::certificates

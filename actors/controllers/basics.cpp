@@ -35,6 +35,10 @@ std::vector<wanted> all_wanted(const basics_config& config) {
                   {"addressType", config.advertised.host.find(':') == std::string::npos ? "IPv4" : "IPv6"},
                   {"endpoints", json::array({{{"addresses", json::array({config.advertised.host})}, {"conditions", {{"ready", true}}}}})},
                   {"ports", json::array({port})}}, "endpoints"});
+  // With several servers these are there from the first one on, and server_list keeps them.
+  if (config.shared)
+    for (auto& w : out)
+      if (w.name == "kubernetes") w.compare.clear();
   return out;
 }
 

@@ -18,6 +18,7 @@ using controller_actor = rt::handle<void(client::object_seen), void(client::obje
 struct basics_config {
   endpoint advertised;
   std::string service_address = "10.43.0.1";
+  bool shared = false;                        ///< Other servers serve too: the list of them is another's to keep.
   duration every = std::chrono::seconds(30);
 };
 controller_actor make_basics(const rt::world& in, basics_config config, client::api_actor api, std::function<void()> done);

@@ -15,6 +15,9 @@ struct commit_operation { storage::operation what; };
 struct changes_published {
   std::shared_ptr<const std::vector<storage::change>> changes;
   storage::revision head = 0;
+  /// Some changes can no longer be had one by one (compacted while the store could not be followed): whoever hears it
+  /// follows again and compares. `changes` is empty.
+  bool lost = false;
 };
 using follower_actor = rt::handle<void(changes_published)>;
 /// follower -> shard. Answers everything below the prefix at one revision; every later change follows
@@ -25,7 +28,15 @@ struct read_head {};
 /// engine's thread -> shard.
 struct batch_settled { std::uint64_t ticket; std::shared_ptr<storage::committed_batch> what; };
 struct page_settled { std::uint64_t ticket; std::shared_ptr<result<storage::page>> what; };
+struct changes_settled { std::shared_ptr<result<std::vector<storage::change>>> what; };
+struct head_settled { std::shared_ptr<result<storage::revision>> what; };
 struct standing_changed {};
+/// shard -> itself: answers and reads that wait for changes have waited long enough.
+struct patience_due {};
+/// anyone -> shard: tell `who` now, and whenever it changes, whether the datastore can be written.
+struct standing_told { storage::standing now = storage::standing::leading; };
+using standing_listener_actor = rt::handle<void(standing_told)>;
+struct watch_standing { standing_listener_actor who; };
 /// shard -> itself: let superseded revisions go.
 struct compaction_due {};
 /// node -> shard. Answers true once everything accepted so far is on disk and the engine is closed.
@@ -36,7 +47,8 @@ using writer_actor = rt::handle<storage::outcome(commit_operation), storage::pag
                                 storage::revision(read_head)>;
 using shard_actor =
     rt::handle<storage::outcome(commit_operation), storage::page(follow_prefix), storage::revision(read_head),
-               void(batch_settled), void(page_settled), void(standing_changed), void(compaction_due),
+               void(batch_settled), void(page_settled), void(changes_settled), void(head_settled),
+               void(standing_changed), void(watch_standing), void(patience_due), void(compaction_due),
                bool(close_datastore)>;
 
 }  // namespace troupe::datastore
@@ -47,7 +59,12 @@ RT_MESSAGE(troupe::datastore::follow_prefix)
 RT_MESSAGE(troupe::datastore::read_head)
 RT_MESSAGE(troupe::datastore::batch_settled)
 RT_MESSAGE(troupe::datastore::page_settled)
+RT_MESSAGE(troupe::datastore::changes_settled)
+RT_MESSAGE(troupe::datastore::head_settled)
 RT_MESSAGE(troupe::datastore::standing_changed)
+RT_MESSAGE(troupe::datastore::standing_told)
+RT_MESSAGE(troupe::datastore::watch_standing)
+RT_MESSAGE(troupe::datastore::patience_due)
 RT_MESSAGE(troupe::datastore::compaction_due)
 RT_MESSAGE(troupe::datastore::close_datastore)
 RT_MESSAGE(troupe::storage::outcome)

@@ -45,7 +45,11 @@ class shard_state {
         [this](read_head) { return published_; },
         [this](batch_settled& done) { settle(done.ticket, std::move(*done.what)); },
         [this](page_settled& done) { settle_page(done.ticket, std::move(*done.what)); },
+        [](changes_settled&) {},   // only a shared engine has them
+        [](head_settled&) {},
         [this](standing_changed) { look_at_standing(); },
+        [this](watch_standing& ask) { self_->send(ask.who, standing_told{storage::standing::leading}); },
+        [](patience_due) {},
         [this](compaction_due) { compact(); },
         [this](close_datastore) { return close(); },
     };
@@ -109,7 +113,7 @@ class shard_state {
     for (auto& f : followers_) {
       if (f.gathered.empty()) continue;
       self_->send(f.who, changes_published{
-                             std::make_shared<const std::vector<storage::change>>(std::move(f.gathered)), published_});
+                             std::make_shared<const std::vector<storage::change>>(std::move(f.gathered)), published_, false});
       f.gathered.clear();
     }
   }
@@ -183,7 +187,10 @@ class shard_state {
 
 }  // namespace
 
+shard_actor make_shared_shard(const rt::world& in, shard_config config, std::unique_ptr<storage::engine> engine);
+
 shard_actor make_shard(const rt::world& in, shard_config config, std::unique_ptr<storage::engine> engine) {
+  if (engine->shared()) return make_shared_shard(in, config, std::move(engine));
   return rt::spawn<shard_actor, shard_state>(in, "", config, std::move(engine), in.give_up);
 }
 

@@ -40,6 +40,13 @@ struct server_config : common_config {
   std::string kubeconfig_path = "/etc/rancher/troupe/troupe.yaml";
   unsigned kubeconfig_mode = 0600;
   bool disable_agent = false;
+  // The datastore: where it is, or whose.
+  bool cluster_init = false;                              ///< Begin an embedded etcd cluster.
+  endpoint server;                                        ///< Join the cluster of servers behind it; empty host: none.
+  std::string datastore_endpoint;                         ///< "" = sqlite, "rocksdb", or etcd's URLs.
+  std::string datastore_ca, datastore_certificate;        ///< Paths of PEM files, for an etcd of others.
+  std::string datastore_key;
+  std::uint16_t etcd_client_port = 2379, etcd_peer_port = 2380;
   duration node_grace = std::chrono::seconds(40);
   duration node_check_every = std::chrono::seconds(5);
 };

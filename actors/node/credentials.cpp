@@ -28,7 +28,7 @@ result<secret_text> choose(const rt::world& in, const secret_text& given, const 
 
 }  // namespace
 
-result<cluster_passwords> settle_passwords(const rt::world& in, const server_config& config, const std::string& ca_digest) {
+result<cluster_passwords> settle_passwords(const rt::world& in, const server_config& config, const std::string& ca_digest, bool one_of_several) {
   const std::string folder = config.data_folder + "/server";
   std::string kept;
   auto present = in.files->read(folder + "/cred/passwd");
@@ -38,7 +38,13 @@ result<cluster_passwords> settle_passwords(const rt::world& in, const server_con
   auto server = choose(in, config.token, password_of(kept, "server"), "--token");
   if (!server.ok()) return server.why();
   out.server = *server;
-  auto agent = config.agent_token.empty() ? server : choose(in, config.agent_token, "", "--agent-token");
+  if (const auto had = password_of(kept, "server"); one_of_several && !had.empty() && out.server.reveal() != had)
+    return fail(errc::invalid, "--token is not the token of this server's cluster, which is in " + folder + "/token: give that one or none (a cluster's token "
+                               "is not changed by starting a server with another)");
+  const auto had_agent = one_of_several ? password_of(kept, "node") : std::string();
+  auto agent = !config.agent_token.empty() ? choose(in, config.agent_token, "", "--agent-token")
+               : had_agent.empty()         ? server
+                                           : result<secret_text>(secret_text(had_agent));
   if (!agent.ok()) return agent.why();
   out.agent = *agent;
   const std::string passwd = std::string(out.agent.reveal()) + ",node,node,k3s:agent\n" + std::string(out.server.reveal()) + ",server,server,k3s:server\n";

@@ -11,8 +11,9 @@ struct cluster_passwords {
   secret_text server, agent;
 };
 /// From the configuration, else from cred/passwd, else made. Writes cred/passwd, token, node-token and
-/// agent-token below <data>/server. Fails as files do, or invalid when a given token cannot be one.
-result<cluster_passwords> settle_passwords(const rt::world& in, const server_config& config, const std::string& ca_digest);
+/// agent-token below <data>/server. Fails as files do, or invalid when a given token cannot be one, or, of a server that is
+/// `one_of_several`, is not the one that the cluster has: there a token cannot be changed by starting with another.
+result<cluster_passwords> settle_passwords(const rt::world& in, const server_config& config, const std::string& ca_digest, bool one_of_several);
 result<void> write_kubeconfig(const rt::world& in, const server_config& config, const certificates::pki& keys);
 
 }  // namespace troupe::node

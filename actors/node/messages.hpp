@@ -1,7 +1,10 @@
 // The root actors: a server and an agent. They know which actors there are, in which order, and who
 // ends whom.
 #pragma once
+#include "actors/election/messages.hpp"
 #include "actors/kubelet/messages.hpp"
+#include "actors/membership/messages.hpp"
+#include "storage/engine.hpp"
 #include "actors/registration/messages.hpp"
 #include "actors/tunnel/messages.hpp"
 
@@ -11,15 +14,23 @@ namespace troupe::node {
 struct stop_node {};
 /// controllers -> server: what every cluster has is there.
 struct basics_stand {};
+/// datastore -> server: what lies under /bootstrap, of an etcd of others.
+struct bootstrap_read { std::shared_ptr<result<storage::page>> what; };
+struct bootstrap_due {};   ///< server -> itself: read it again.
 /// agent -> server: about the agent inside it.
 struct inner_agent_ready { node_name node; };
 
 using agent_actor = rt::handle<void(stop_node), void(registration::enrolled), void(registration::enrolment_refused),
                                void(tunnel::tunnel_state), void(kubelet::node_readiness)>;
-using server_actor = rt::handle<void(stop_node), void(basics_stand), void(inner_agent_ready)>;
+using server_actor =
+    rt::handle<void(stop_node), void(basics_stand), void(inner_agent_ready), void(bootstrap_read), void(bootstrap_due), void(membership::cluster_found),
+               void(membership::joining_refused), void(membership::datastore_ready), void(membership::keeper_waits),
+               void(election::term_began), void(election::term_ended)>;
 
 }  // namespace troupe::node
 
 RT_MESSAGE(troupe::node::stop_node)
 RT_MESSAGE(troupe::node::basics_stand)
 RT_MESSAGE(troupe::node::inner_agent_ready)
+RT_MESSAGE(troupe::node::bootstrap_read)
+RT_MESSAGE(troupe::node::bootstrap_due)

@@ -5,18 +5,27 @@
 #include "actors/controllers/controllers.hpp"
 #include "actors/datastore/shard.hpp"
 #include "actors/front/front.hpp"
-#include "actors/node/credentials.hpp"
+#include "actors/controllers/servers.hpp"
+#include "actors/election/candidate.hpp"
+#include "actors/membership/bootstrap.hpp"
+#include "actors/membership/joiner.hpp"
+#include "actors/membership/keeper.hpp"
+#include "actors/node/ground.hpp"
 #include "actors/node/node.hpp"
 #include "actors/node_password/keeper.hpp"
 #include "actors/registration/registrar.hpp"
+#include "actors/registration/token.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/supervisor/gate.hpp"
 #include "actors/tunnel/switchboard.hpp"
 #include "basis/log.hpp"
+#include "net/tls/sealing.hpp"
 
-// Order: certificates and tokens -> engine -> shard -> kind keepers -> switchboard, gate, supervisor ->
+// Order, alone: engine -> certificates and tokens -> shard -> kind keepers -> switchboard, gate, supervisor ->
 // front listens -> keepers load -> basics -> registration opens -> controllers -> the server's own agent.
+// Order, one of several: joiner finds the cluster -> certificates and tokens -> keeper starts etcd, supervisor and front
+// listen -> etcd has a leader -> shard -> kind keepers, gate -> as above; controllers only while this server leads.
 //
 // Failures: what is not there when a server starts ends the start with a sentence; an engine that can no
 // longer write ends the process (the service manager starts it again); every other actor lives as long
@@ -24,29 +33,13 @@
 
 namespace troupe::node {
 
-std::vector<std::string> problems(const server_config& config) {
-  std::vector<std::string> out;
-  if (!config.bind_address.empty() && !is_ip_address(config.bind_address)) out.emplace_back("--bind-address must be an IP address");
-  if (!config.advertise_address.empty() && !is_ip_address(config.advertise_address)) out.emplace_back("--advertise-address must be an IP address");
-  if (config.https_port == config.balancer_port && !config.disable_agent) out.emplace_back("--https-listen-port and --lb-server-port must differ");
-  for (const auto& a : config.node_addresses)
-    if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
-  if (config.service_cidr.find('/') == std::string::npos) out.emplace_back("--service-cidr must be a network, as in 10.43.0.0/16");
-  return out;
-}
-
 namespace {
 
-using certificates::pki;
-
+/// Settled before there are actors: what a start can fail with, in a sentence.
 struct prepared_server {
-  server_config config;
-  node_name node;
-  std::string address;              ///< Of this node, as others reach it.
-  pki keys;
-  cluster_passwords passwords;
-  std::unique_ptr<storage::engine> engine;
-  secret_text join_token;           ///< For the agent inside.
+  ground on;
+  server_keys keys;                           ///< When the store is this server's own.
+  std::unique_ptr<storage::engine> engine;    ///< Likewise.
 };
 
 class server_state {
@@ -56,10 +49,15 @@ class server_state {
 
   void init(const rt::world& in, std::shared_ptr<prepared_server> with, observer tell) {
     world_ = &in;
-    with_ = std::move(with);
+    on_ = std::move(with->on);
+    keys_ = std::move(with->keys);
     tell_ = std::move(tell);
-    spawn_rooms();
-    listen();
+    switch (on_.kept_in) {
+      case store::sqlite:
+      case store::rocksdb: return stand_up(std::move(with->engine));
+      case store::embedded_etcd: return on_.joining ? find_cluster() : keep_member();
+      case store::external_etcd: return read_bootstrap();
+    }
   }
 
   server_actor::behavior_type make_behavior() {
@@ -67,15 +65,183 @@ class server_state {
         [this](stop_node) { stop(); },
         [this](basics_stand) { open_registration(); },
         [this](inner_agent_ready& ready) { if (tell_.on_ready) tell_.on_ready(ready.node); },
+        [this](bootstrap_read& got) { take_bootstrap(*got.what); },
+        [this](bootstrap_due) { if (external_) ask_bootstrap(); },
+        [this](membership::cluster_found& found) { take_cluster(*found.bootstrap); },
+        [this](membership::joining_refused& no) { give_up(no.why); },
+        [this](membership::datastore_ready& now) { open_etcd(now.access); },
+        [this](membership::keeper_waits& now) { wait_for(now.what); },
+        [this](election::term_began) { start_controllers(); },
+        [this](election::term_ended) { stop_controllers(); },
     };
   }
 
  private:
-  const server_config& config() const { return with_->config; }
+  const server_config& config() const { return on_.config; }
+  bool shared() const { return on_.kept_in == store::embedded_etcd || on_.kept_in == store::external_etcd; }
   void step(const std::string& text) { if (tell_.on_step) tell_.on_step(text); }
   void give_up(const std::string& why) { if (tell_.on_refused) tell_.on_refused(why); }
-  bool binds_all() const { return config().bind_address.empty() || config().bind_address == "0.0.0.0"; }
-  endpoint advertised() const { return {config().advertise_address.empty() ? with_->address : config().advertise_address, config().https_port}; }
+  void wait_for(const std::string& what) {
+    if (tell_.on_wait) tell_.on_wait(what);
+    if (supervisor_ && !gate_) self_->send(supervisor_, supervisor::still_waiting{what});
+  }
+  endpoint advertised() const { return on_.advertised(); }
+
+  // --- a store that is shared ------------------------------------------------------------------
+
+  void find_cluster() {
+    membership::joiner_config with;
+    with.at = config().server;
+    with.token = config().token;
+    with.critical = agent_view(config());
+    with.critical_flags = critical_flags();
+    joiner_ = keep(membership::make_joiner(*world_, std::move(with), caf::actor_cast<membership::owner_actor>(rt::strong<server_actor>(self_))));
+    self_->send(joiner_, membership::start_joining{});
+  }
+
+  void take_cluster(const json& bootstrap) {
+    if (auto done = membership::apply_bootstrap(*world_->files, on_.folder, bootstrap); !done.ok()) return give_up(done.why().note);
+    step("cluster found at " + to_string(config().server));
+    keep_member();
+  }
+
+  bool settle() {
+    auto keys = settle_keys(*world_, on_);
+    if (!keys.ok()) return give_up(keys.why().note), false;
+    keys_ = std::move(*keys);
+    step("certificates and tokens ready");
+    return true;
+  }
+
+  result<membership::etcd_timers> timers() {
+    const auto path = on_.folder + "/cred/etcd-timers.json";
+    auto kept = world_->files->read(path);
+    if (kept.ok()) return membership::parse_timers(*kept);
+    if (kept.code() != errc::not_found) return kept.why();
+    auto sync = world_->files->measure_sync(on_.folder);
+    if (!sync.ok()) return sync.why();
+    const auto chosen = membership::choose_timers(*sync);
+    log::info("node.etcd_timers_chosen", {{"sync_p99_us", std::chrono::duration_cast<std::chrono::microseconds>(*sync).count()}, {"heartbeat_ms", chosen.heartbeat_ms}, {"election_ms", chosen.election_ms}});
+    if (auto written = world_->files->write(path, membership::timers_text(chosen), 0600); !written.ok()) return written.why();
+    return chosen;
+  }
+
+  void keep_member() {
+    if (!settle()) return;
+    membership::keeper_config with;
+    with.folder = on_.folder + "/db/etcd";
+    with.tls_folder = on_.folder + "/tls/etcd";
+    with.node = on_.node;
+    with.address = on_.address;
+    with.client_port = config().etcd_client_port;
+    with.peer_port = config().etcd_peer_port;
+    with.loopback_too = on_.binds_all();
+    with.join = !config().server.host.empty();
+    with.access = {{}, keys_.etcd.server_ca, std::string(keys_.etcd.client.certificates), std::string(keys_.etcd.client.key.reveal())};
+    auto chosen = timers();
+    if (!chosen.ok()) return give_up("etcd's timers cannot be settled: " + chosen.why().note);
+    with.timers = *chosen;
+    // A member that lost its place finds it again through the server it joined by.
+    if (with.join && !joiner_) find_quietly();
+    members_ = membership::make_keeper(*world_, std::move(with), caf::actor_cast<membership::members_actor>(joiner_),
+                                       caf::actor_cast<membership::owner_actor>(rt::strong<server_actor>(self_)));
+    make_edge();
+    listen();
+  }
+  void find_quietly() {
+    membership::joiner_config with;
+    with.at = config().server;
+    with.token = config().token;
+    joiner_ = keep(membership::make_joiner(*world_, std::move(with), membership::owner_actor{}));
+  }
+
+  void open_etcd(const storage::etcd_access& access) {
+    if (shard_ || stopping_) return;   // etcd came back; the engine found it by itself
+    auto engine = world_->open_etcd(access);
+    if (!engine.ok()) return give_up("the datastore cannot be used: " + engine.why().note);
+    step("etcd has a leader and counts this server's vote");
+    stand_up(std::move(*engine));
+  }
+
+  // Somebody else's etcd: what makes us the same cluster as our fellows lies in it, under the token.
+  void read_bootstrap() {
+    auto access = external_access(*world_, config());
+    if (!access.ok()) return give_up(access.why().note);
+    wait_for("the datastore at " + config().datastore_endpoint);
+    auto engine = world_->open_etcd(*access);
+    if (!engine.ok()) return give_up("the datastore cannot be used: " + engine.why().note);
+    external_ = std::shared_ptr<storage::engine>(std::move(*engine));
+    ask_bootstrap();
+  }
+  void ask_bootstrap() {
+    external_->range({"/bootstrap/", storage::after_prefix("/bootstrap/"), 0, 0}, [me = rt::strong<server_actor>(self_)](result<storage::page> got) {
+      rt::post(me, bootstrap_read{std::make_shared<result<storage::page>>(std::move(got))});
+    });
+  }
+  void take_bootstrap(const result<storage::page>& got) {
+    if (stopping_) return;
+    if (!got.ok()) {
+      wait_for("the datastore at " + config().datastore_endpoint + ": " + got.why().text());
+      world_->shard->after(std::chrono::milliseconds(500), [me = rt::strong<server_actor>(self_)] { rt::post(me, bootstrap_due{}); });
+      return;
+    }
+    const auto token = kept_token();
+    const auto key = token.empty() ? std::string() : membership::bootstrap_key(world_->issuer->sha256(token.reveal()));
+    const auto found = std::find_if(got->records.begin(), got->records.end(), [&](const auto& r) { return r.key == key; });
+    if (found != got->records.end()) {
+      auto plain = net::tls::unseal(token, found->value.view());
+      const auto read = plain.ok() ? parse_json(*plain) : result<json>(plain.why());
+      if (!read.ok()) return give_up("the bootstrap data in the datastore cannot be read: " + read.why().note);
+      if (auto done = membership::apply_bootstrap(*world_->files, on_.folder, *read); !done.ok()) return give_up(done.why().note);
+      step("cluster found in the datastore");
+    } else if (!got->records.empty()) {
+      return give_up("bootstrap data already found and encrypted with different token: another cluster, or the same one with another token, uses this datastore; start with its --token");
+    }
+    if (!settle()) return;
+    if (supervisor_ == nullptr) make_edge(), listen();
+    // The engine has one owner from here on.
+    external_.reset();
+    auto access = external_access(*world_, config());
+    auto engine = access.ok() ? world_->open_etcd(*access) : result<std::unique_ptr<storage::engine>>(access.why());
+    if (!engine.ok()) return give_up("the datastore cannot be used: " + engine.why().note);
+    stand_up(std::move(*engine));
+  }
+  /// As given, else as this server had it before; empty when it is yet to be made.
+  secret_text kept_token() const {
+    auto text = config().token;
+    if (text.empty())
+      if (auto kept = world_->files->read(on_.folder + "/token"); kept.ok()) {
+        while (!kept->empty() && kept->back() == '\n') kept->pop_back();
+        text = secret_text(std::move(*kept));
+      }
+    if (text.empty()) return {};
+    auto token = registration::parse_token(text.reveal());
+    return token.ok() ? token->password : secret_text();
+  }
+
+  // So that a snapshot, or another server on the same etcd, has what it needs; never under an empty secret.
+  void save_bootstrap() {
+    auto data = membership::gather_bootstrap(*world_->files, on_.folder);
+    if (!data.ok()) return;
+    auto sealed = net::tls::seal(keys_.passwords.server, to_text(*data), world_->chance->draw(net::tls::sealing_salt_bytes), world_->chance->draw(net::tls::sealing_nonce_bytes));
+    if (!sealed.ok()) return;
+    storage::operation what{storage::operation::kind::create, membership::bootstrap_key(world_->issuer->sha256(keys_.passwords.server.reveal())), bytes(std::move(*sealed)), 0};
+    self_->request(shard_, caf::infinite, datastore::commit_operation{std::move(what)})
+        .then([this](const storage::outcome& got) {
+          if (got.what == storage::outcome::kind::committed) log::info("node.bootstrap_saved", {{"at", got.at}});
+          else if (got.what != storage::outcome::kind::conflict) log::warn("node.bootstrap_not_saved", {{"why", got.note}});
+        }, [](caf::error&) {});
+  }
+
+  // --- the rooms -------------------------------------------------------------------------------
+
+  void stand_up(std::unique_ptr<storage::engine> engine) {
+    shard_ = datastore::make_shard(*world_, {}, std::move(engine));
+    make_api();
+    if (supervisor_ == nullptr) make_edge(), listen();
+    else open_api(), load();
+    if (shared()) save_bootstrap();
+  }
 
   client::api_actor client_as(std::string user, std::vector<std::string> groups) {
     auto made = client::make_local(*world_, caf::actor_cast<client::api_actor>(gate_), std::move(user), std::move(groups));
@@ -88,13 +254,13 @@ class server_state {
     return made;
   }
 
-  void spawn_rooms() {
-    shard_ = datastore::make_shard(*world_, {}, std::move(with_->engine));
+  void make_api() {
     std::vector<apiserver::kind_keeper_actor> namespaced;
     for (const auto& kind : model::schema::kinds()) {
       if (kind.storage != kind.index || kind.plural == "namespaces") continue;
       apiserver::keeper_config one;
       one.kind = &kind;
+      one.shared = shared();
       one.services.cidr = config().service_cidr;
       auto keeper = keep(apiserver::make_kind_keeper(*world_, std::move(one), shard_));
       keepers_.emplace(kind.index, keeper);
@@ -103,69 +269,64 @@ class server_state {
     const auto* namespaces = model::schema::find("", "v1", "namespaces");
     apiserver::keeper_config one;
     one.kind = namespaces;
+    one.shared = shared();
     one.told_of_namespaces = std::move(namespaced);
     keepers_.emplace(namespaces->index, keep(apiserver::make_kind_keeper(*world_, std::move(one), shard_)));
 
-    switchboard_ = keep(tunnel::make_switchboard(*world_, {}));
+    if (!switchboard_) switchboard_ = keep(tunnel::make_switchboard(*world_, {}));
     apiserver::gate_config api;
+    api.shared = shared();
     api.build.git_version = config().version;
     api.build.server_address = to_string(advertised());
-    api.bearer_server = with_->passwords.server;
-    api.bearer_agent = with_->passwords.agent;
-    api.kubelet_client = with_->keys.kubelet_client;
-    api.kubelet_trust = with_->keys.server_ca.certificates;
+    api.bearer_server = keys_.passwords.server;
+    api.bearer_agent = keys_.passwords.agent;
+    api.kubelet_client = keys_.pki.kubelet_client;
+    api.kubelet_trust = keys_.pki.server_ca.certificates;
     gate_ = keep(apiserver::make_gate(*world_, std::move(api), keepers_, switchboard_));
 
-    signer_ = keep(certificates::make_signer(*world_, {with_->keys.client_ca, with_->keys.server_ca}));
-    supervisor::gate_config edge;
-    edge.server_ca = with_->keys.server_ca.certificates;
-    edge.client_ca = with_->keys.client_ca.certificates;
-    edge.server_password = with_->passwords.server;
-    edge.agent_password = with_->passwords.agent;
-    edge.config = agent_view();
-    edge.servers = {to_string(advertised())};
-    supervisor_ = keep(supervisor::make_gate(*world_, std::move(edge), signer_, switchboard_));
+    if (shared()) self_->send(shard_, datastore::watch_standing{caf::actor_cast<datastore::standing_listener_actor>(gate_)});
+  }
 
+  /// Port 6443 without the API: what agents and other servers ask before it stands.
+  void make_edge() {
+    if (!switchboard_) switchboard_ = keep(tunnel::make_switchboard(*world_, {}));
+    signer_ = keep(certificates::make_signer(*world_, {keys_.pki.client_ca, keys_.pki.server_ca}));
+    supervisor::gate_config edge;
+    edge.server_ca = keys_.pki.server_ca.certificates;
+    edge.client_ca = keys_.pki.client_ca.certificates;
+    edge.server_password = keys_.passwords.server;
+    edge.agent_password = keys_.passwords.agent;
+    edge.config = agent_view(config());
+    edge.servers = {to_string(advertised())};
+    if (on_.kept_in == store::embedded_etcd) {
+      edge.members = caf::actor_cast<membership::members_actor>(members_);
+      auto data = membership::gather_bootstrap(*world_->files, on_.folder);
+      if (!data.ok()) return give_up("the cluster's files cannot be read: " + data.why().note);
+      edge.bootstrap = to_text(*data);
+    }
+    supervisor_ = keep(supervisor::make_gate(*world_, std::move(edge), signer_, switchboard_));
     front_ = front::make_front(*world_, {});
     auto edge_handler = caf::actor_cast<front::handler_actor>(supervisor_);
-    for (const char* prefix : {"/ping", "/cacerts", "/v1-k3s"}) self_->send(front_, front::route_prefix{prefix, edge_handler});
-    self_->send(front_, front::route_prefix{"/", caf::actor_cast<front::handler_actor>(gate_)});
+    for (const char* prefix : {"/ping", "/cacerts", "/v1-k3s", "/db"}) self_->send(front_, front::route_prefix{prefix, edge_handler});
+    if (gate_) open_api();
+    else self_->send(front_, front::route_prefix{"/", edge_handler});
   }
-
-  /// /v1-k3s/config: K3s's names, Go's encodings.
-  json agent_view() const {
-    const auto network = [](const std::string& cidr) {
-      const auto slash = cidr.find('/');
-      const int bits = std::stoi(cidr.substr(slash + 1));
-      std::string mask;
-      for (int i = 0; i < 4; ++i) {
-        const int here = std::clamp(bits - 8 * i, 0, 8);
-        mask.push_back(static_cast<char>(0xff << (8 - here)));
-      }
-      return json{{"IP", cidr.substr(0, slash)}, {"Mask", to_base64(mask)}};
-    };
-    const auto& c = config();
-    return {{"ClusterIPRange", network(c.cluster_cidr)}, {"ClusterIPRanges", json::array({network(c.cluster_cidr)})},
-            {"ServiceIPRange", network(c.service_cidr)}, {"ServiceIPRanges", json::array({network(c.service_cidr)})},
-            {"ServiceNodePortRange", {{"Base", 30000}, {"Size", 2768}}}, {"ClusterDNS", c.cluster_dns},
-            {"ClusterDNSs", json::array({c.cluster_dns})}, {"ClusterDomain", c.cluster_domain}, {"DisableCCM", true},
-            {"DisableNPC", true}, {"DisableKubeProxy", false}, {"DisableServiceLB", true}, {"EmbeddedRegistry", false},
-            {"EgressSelectorMode", "agent"}, {"FlannelBackend", "none"}, {"FlannelIPv6Masq", false},
-            {"FlannelExternalIP", false}, {"HTTPSPort", c.https_port}, {"SupervisorPort", c.https_port},
-            {"SupervisorMetrics", false}, {"IPSECPSK", ""}, {"MinTLSVersion", ""}, {"CipherSuites", nullptr},
-            {"SystemDefaultRegistry", ""}};
-  }
+  void open_api() { self_->send(front_, front::route_prefix{"/", caf::actor_cast<front::handler_actor>(gate_)}); }
 
   void listen() {
-    auto tls = world_->tls->make_server({with_->keys.serving, with_->keys.client_ca.certificates});
+    auto tls = world_->tls->make_server({keys_.pki.serving, keys_.pki.client_ca.certificates});
     if (!tls.ok()) return give_up("the serving certificate cannot be used: " + tls.why().note);
     const endpoint at{config().bind_address.empty() ? "0.0.0.0" : config().bind_address, config().https_port};
     self_->request(front_, std::chrono::seconds(5), front::start_listening{at, *tls})
-        .then([this](const endpoint& bound) { step("listening on " + to_string(bound)), load(); },
+        .then([this](const endpoint& bound) {
+                step("listening on " + to_string(bound));
+                if (gate_ && !loading_) load();
+              },
               [this](caf::error& why) { give_up(rt::reason(why).note); });
   }
 
   void load() {
+    loading_ = true;
     left_ = keepers_.size();
     auto sink = caf::actor_cast<apiserver::change_sink_actor>(gate_);
     for (auto& [kind, keeper] : keepers_)
@@ -178,6 +339,7 @@ class server_state {
     step("objects loaded at revision " + std::to_string(at));
     controllers::basics_config with;
     with.advertised = advertised();
+    with.shared = shared();
     with.service_address = config().service_cidr.substr(0, config().service_cidr.rfind('.')) + ".1";
     auto api = client_as("system:kube-controller-manager", {"system:masters"});
     keep(controllers::make_basics(*world_, std::move(with), api, [me = rt::strong<server_actor>(self_)] { rt::post(me, basics_stand{}); }));
@@ -190,62 +352,131 @@ class server_state {
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
     self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_)});
 
-    auto api = client_as("system:kube-controller-manager", {"system:masters"});
-    keep(controllers::make_namespaces(*world_, api));
-    keep(controllers::make_waiting_pods(*world_, api));
-    controllers::node_life_config life;
-    life.grace = config().node_grace;
-    life.every = config().node_check_every;
-    if (!config().disable_agent) life.own_node = with_->node.text;
-    keep(controllers::make_node_life(*world_, life, api, passwords));
+    passwords_ = passwords;
+    if (shared()) compete();
+    else start_controllers();
     if (config().disable_agent) {
-      if (tell_.on_ready) tell_.on_ready(with_->node);
+      if (tell_.on_ready) tell_.on_ready(on_.node);
       return;
     }
     start_own_agent();
   }
 
+  // --- who leads -------------------------------------------------------------------------------
+
+  void compete() {
+    auto api = client_as("system:kube-controller-manager", {"system:masters"});
+    controllers::presence_config alive;
+    alive.node = on_.node;
+    alive.advertised = advertised();
+    if (!config().disable_agent) {
+      alive.marks["labels"]["node-role.kubernetes.io/control-plane"] = "true";
+      if (members_) alive.marks["labels"]["node-role.kubernetes.io/etcd"] = "true";
+      if (members_) alive.marks["annotations"] = {{"etcd.k3s.cattle.io/node-name", member_name()}, {"etcd.k3s.cattle.io/node-address", on_.address}};
+    }
+    presence_ = controllers::make_presence(*world_, std::move(alive), api);
+    election::candidate_config with;
+    with.self = on_.node.text + "_" + to_string(advertised());
+    candidate_ = election::make_candidate(*world_, std::move(with), api, caf::actor_cast<election::office_actor>(rt::strong<server_actor>(self_)));
+  }
+  std::string member_name() const {
+    auto name = world_->files->read(on_.folder + "/db/etcd/name");
+    return name.ok() ? *name : std::string();
+  }
+
+  void start_controllers() {
+    if (stopping_ || !office_.empty()) return;
+    auto api = client_as("system:kube-controller-manager", {"system:masters"});
+    const auto hold = [this](const auto& made) { office_.push_back(caf::actor_cast<caf::strong_actor_ptr>(made)); };
+    hold(controllers::make_namespaces(*world_, api));
+    hold(controllers::make_waiting_pods(*world_, api));
+    controllers::node_life_config life;
+    life.grace = config().node_grace;
+    life.every = config().node_check_every;
+    if (!config().disable_agent && !shared()) life.own_node = on_.node.text;
+    hold(controllers::make_node_life(*world_, life, api, passwords_));
+    if (shared()) hold(controllers::make_server_list(*world_, {}, api));
+    if (members_) hold(controllers::make_etcd_members(*world_, api, caf::actor_cast<membership::remover_actor>(members_)));
+  }
+  void stop_controllers() {
+    for (const auto& one : std::exchange(office_, {})) caf::anon_send_exit(caf::actor_cast<caf::actor>(one), caf::exit_reason::user_shutdown);
+  }
+
   void start_own_agent() {
     agent_config inner;
     static_cast<common_config&>(inner) = config();
-    inner.node_name = with_->node.text;
+    inner.node_name = on_.node.text;
     inner.with_node_id = false;  // resolved already
-    inner.server = {binds_all() ? "127.0.0.1" : config().bind_address, config().https_port};
-    inner.token = with_->join_token;
+    inner.server = {on_.binds_all() ? "127.0.0.1" : config().bind_address, config().https_port};
+    inner.token = keys_.join_token;
     inner.inside_server = true;
-    inner.node_addresses = {with_->address};
+    inner.node_addresses = {on_.address};
     if (!config().node_addresses.empty()) inner.node_addresses = config().node_addresses;
     observer tell;
     tell.on_step = tell_.on_step;
     tell.on_wait = tell_.on_wait;
     tell.on_refused = tell_.on_refused;
     tell.on_ready = [me = rt::strong<server_actor>(self_)](const node_name& node) { rt::post(me, inner_agent_ready{node}); };
-    auto started = start_agent(*world_, std::move(inner), std::move(tell), client_as("system:node:" + with_->node.text, {"system:nodes"}));
+    auto started = start_agent(*world_, std::move(inner), std::move(tell), client_as("system:node:" + on_.node.text, {"system:nodes"}));
     if (!started.ok()) return give_up(started.why().note);
     agent_ = *started;
   }
 
+  // --- the end ---------------------------------------------------------------------------------
+
   void stop() {
     if (std::exchange(stopping_, true)) return;
+    // The others need not wait for what this one held: but it does not wait long for them to hear it.
+    left_ = 0;
+    const auto said = [this] { if (--left_ == 0) close(); };
+    constexpr auto patience = std::chrono::milliseconds(400);
+    if (candidate_) {
+      ++left_;
+      self_->request(candidate_, patience, election::resign{}).then([said](bool) { said(); }, [said](caf::error&) { said(); });
+    }
+    if (presence_) {
+      ++left_;
+      self_->request(presence_, patience, controllers::say_goodbye{}).then([said](bool) { said(); }, [said](caf::error&) { said(); });
+    }
+    if (left_ == 0) close();
+  }
+
+  void close() {
+    stop_controllers();
+    if (candidate_) rt::end(candidate_);
+    if (presence_) rt::end(presence_);
     if (agent_) self_->send(agent_, stop_node{});
-    self_->send(front_, front::stop_listening{});
+    if (front_) self_->send(front_, front::stop_listening{});
     for (const auto& room : rooms_)
       if (room != nullptr) caf::anon_send_exit(caf::actor_cast<caf::actor>(room), caf::exit_reason::user_shutdown);
+    external_.reset();
+    if (!shard_) return end_member();
     self_->request(shard_, std::chrono::seconds(5), datastore::close_datastore{})
+        .then([this](bool) { end_member(); }, [this](caf::error&) { end_member(); });
+  }
+
+  void end_member() {
+    if (!members_) return stopped();
+    self_->request(members_, std::chrono::milliseconds(800), membership::end_keeping{})
         .then([this](bool) { stopped(); }, [this](caf::error&) { stopped(); });
   }
 
   void stopped() {
-    rt::end(shard_);
-    rt::end(front_);
+    if (members_) rt::end(members_);
+    if (shard_) rt::end(shard_);
+    if (front_) rt::end(front_);
     if (tell_.on_stopped) tell_.on_stopped();
     self_->quit(caf::exit_reason::user_shutdown);
   }
 
   rt::self<server_actor> self_;
   const rt::world* world_ = nullptr;
-  std::shared_ptr<prepared_server> with_;
+  ground on_;
+  server_keys keys_;
   observer tell_;
+  std::shared_ptr<storage::engine> external_;   ///< Until the shard has one: only the bootstrap data is read.
+  membership::joiner_actor joiner_;
+  membership::keeper_actor members_;
   datastore::shard_actor shard_;
   std::map<std::uint16_t, apiserver::kind_keeper_actor> keepers_;
   tunnel::switchboard_actor switchboard_;
@@ -254,50 +485,36 @@ class server_state {
   supervisor::gate_actor supervisor_;
   front::front_actor front_;
   agent_actor agent_;
+  node_password::keeper_actor passwords_;
+  election::candidate_actor candidate_;
+  controllers::presence_actor presence_;
+  std::vector<caf::strong_actor_ptr> office_;   ///< Those who act only while this server leads.
   std::vector<caf::strong_actor_ptr> rooms_;
   std::size_t left_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, loading_ = false;
 };
 
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell) {
-  auto out = std::make_shared<prepared_server>();
   const auto step = [&](const std::string& text) { if (tell.on_step) tell.on_step(text); };
-  auto node = resolve_name(in, config);
-  if (!node.ok()) return node.why();
-  out->node = *node;
-  const bool given = !config.bind_address.empty() && config.bind_address != "0.0.0.0" && config.bind_address != "::";
-  out->address = !config.node_addresses.empty() ? config.node_addresses.front()
-                 : given                         ? config.bind_address
-                                                 : in.machine->facts(config.data_folder).default_address;
-  const std::string folder = config.data_folder + "/server";
-  if (auto made = in.files->make_folder(folder, 0700); !made.ok())
-    return fail(made.why().code, "the data directory " + config.data_folder + " cannot be used: " + made.why().note + "; choose another with --data-dir");
+  auto out = std::make_shared<prepared_server>();
+  auto on = settle_ground(in, std::move(config));
+  if (!on.ok()) return on.why();
+  out->on = std::move(*on);
+  const bool rocks = out->on.kept_in == store::rocksdb;
+  if (!rocks && out->on.kept_in != store::sqlite) {   // what follows needs answers from elsewhere
+    if (out->on.kept_in == store::external_etcd)
+      if (auto access = external_access(in, out->on.config); !access.ok()) return access.why();
+    return out;
+  }
   // First, because only one process can hold it: a second server must not touch the first one's files.
-  auto engine = in.open_engine("sqlite", folder + "/db/state.db");
+  auto engine = rocks ? in.open_engine("rocksdb", out->on.folder + "/db/rocks") : in.open_engine("sqlite", out->on.folder + "/db/state.db");
   if (!engine.ok()) return engine.why();
   out->engine = std::move(*engine);
   step("datastore open at revision " + std::to_string(out->engine->status().head));
-  certificates::pki_config pki;
-  pki.folder = folder + "/tls";
-  pki.cluster_domain = config.cluster_domain;
-  pki.dns_names = {node->text};
-  pki.addresses = {out->address, config.service_cidr.substr(0, config.service_cidr.rfind('.')) + ".1"};
-  if (given) pki.addresses.push_back(config.bind_address);
-  pki.addresses.insert(pki.addresses.end(), config.node_addresses.begin(), config.node_addresses.end());
-  if (!config.advertise_address.empty()) pki.addresses.push_back(config.advertise_address);
-  for (const auto& san : config.tls_sans) (is_ip_address(san) ? pki.addresses : pki.dns_names).push_back(san);
-  auto keys = certificates::load_or_make(in, pki);
+  auto keys = settle_keys(in, out->on);
   if (!keys.ok()) return keys.why();
   out->keys = std::move(*keys);
-  const auto digest = in.issuer->ca_digest(out->keys.server_ca.certificates);
-  auto passwords = settle_passwords(in, config, digest);
-  if (!passwords.ok()) return passwords.why();
-  out->passwords = std::move(*passwords);
-  out->join_token = secret_text("K10" + digest + "::node:" + std::string(out->passwords.agent.reveal()));
-  if (auto written = write_kubeconfig(in, config, out->keys); !written.ok())
-    return fail(written.why().code, "the admin kubeconfig " + config.kubeconfig_path + " cannot be written: " + written.why().note + "; choose another place with --write-kubeconfig");
   step("certificates and tokens ready");
-  out->config = std::move(config);
   return out;
 }
 
@@ -306,7 +523,7 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
 result<server_actor> start_server(const rt::world& in, server_config config, observer tell) {
   auto with = prepare(in, std::move(config), tell);
   if (!with.ok()) return with.why();
-  std::string detail = (*with)->node.text;
+  std::string detail = (*with)->on.node.text;
   return rt::spawn_pinned<server_actor, server_state>(in, std::move(detail), in, std::move(*with), std::move(tell));
 }
 

@@ -271,8 +271,15 @@ class merger {
   }
 
   void fill_server(server_config& c) {
-    if (const auto* v = find("server"))
-      complain(v->where + ": joining a cluster of servers is a K3s feature that this version of troupe does not have yet; `troupe agent` joins as a node");
+    if (const auto* v = find("server")) {
+      if (auto at = parse_server_url(v->texts.back()); at.ok()) c.server = *at;
+      else complain(v->where + ": " + at.why().note);
+    }
+    toggle("cluster-init", c.cluster_init);
+    text("datastore-endpoint", c.datastore_endpoint);
+    text("datastore-cafile", c.datastore_ca);
+    text("datastore-certfile", c.datastore_certificate);
+    text("datastore-keyfile", c.datastore_key);
     if (!in_.home.empty()) c.kubeconfig_path = c.data_folder + "/troupe.yaml";
     text("write-kubeconfig", c.kubeconfig_path);
     if (const auto* v = find("write-kubeconfig-mode")) {

@@ -1,6 +1,7 @@
 #include "actors/supervisor/gate.hpp"
 
 #include "actors/apiserver/respond.hpp"
+#include "actors/membership/joining.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
@@ -44,6 +45,7 @@ class gate_state {
   gate_actor::behavior_type make_behavior() {
     return {
         [this](front::request_arrived& got) { arrive(std::move(got.ask), std::move(got.answer)); },
+        [this](still_waiting& now) { waiting_ = "the server is starting: it waits for " + now.what; },
         [this](api_ready& now) { registrar_ = std::move(now.registrar), api_ = std::move(now.api); },
     };
   }
@@ -54,9 +56,13 @@ class gate_state {
     if (ask->path == "/cacerts") return respond_text(*to, 200, config_.server_ca);
     auto who = identify(*ask);
     if (!who) return respond_error(*to, refusal(401, "Unauthorized", "not authorized"));
+    if (ask->path == "/db/info") return list_members(*who, to);
+    // The API itself comes here only as long as it does not stand.
+    if (!ask->path.starts_with("/v1-k3s")) return respond_error(*to, refusal(503, "ServiceUnavailable", waiting_));
     const std::string path = ask->path.substr(std::string_view("/v1-k3s").size());
     if (path == "/connect") return connect(*who, *ask, to);
     if (!who->agent && !who->server && who->node.empty()) return respond_error(*to, refusal(403, "Forbidden", "forbidden"));
+    if (path == "/server-bootstrap") return hand_over(*who, to);
     if (path == "/config") return respond_json(*to, to_text(config_.config));
     if (path == "/client-ca.crt") return respond_text(*to, 200, config_.client_ca);
     if (path == "/server-ca.crt") return respond_text(*to, 200, config_.server_ca);
@@ -168,6 +174,23 @@ class gate_state {
         }, [this, to](caf::error&) { respond_json(*to, to_text(json(config_.servers))); });
   }
 
+  // The keys of the whole cluster: for a server that knows the server's password, and for nobody else.
+  void hand_over(const caller& who, const exchange_ptr& to) {
+    if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
+    if (config_.bootstrap.empty())
+      return respond_error(*to, refusal(503, "ServiceUnavailable", "this server keeps its objects for itself alone; restart it with --cluster-init to let others join"));
+    log::info("supervisor.bootstrap_handed_over", {{"to", "a server that joins"}});
+    respond_json(*to, config_.bootstrap);
+  }
+
+  void list_members(const caller& who, const exchange_ptr& to) {
+    if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
+    if (!config_.members) return respond_error(*to, refusal(404, "NotFound", "this server runs no etcd"));
+    self_->request(config_.members, std::chrono::seconds(5), membership::list_members{})
+        .then([to](const membership::member_list& got) { respond_json(*to, to_text(membership::members_json(got.members))); },
+              [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
+  }
+
   void connect(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
     if (who.node.empty()) return respond_error(*to, refusal(401, "Unauthorized", "a tunnel needs the certificate of a node"));
     if (!net::websocket::is_upgrade(ask)) return respond_error(*to, refusal(400, "BadRequest", "expected a WebSocket upgrade"));
@@ -183,6 +206,7 @@ class gate_state {
   tunnel::switchboard_actor switchboard_;
   registration::registrar_actor registrar_;
   client::api_actor api_;
+  std::string waiting_ = "the server is starting";
   std::size_t open_ = 0;
 };
 

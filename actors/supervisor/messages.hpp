@@ -12,8 +12,11 @@ struct api_ready {
   registration::registrar_actor registrar;
   client::api_actor api;
 };
-using gate_actor = rt::handle<void(front::request_arrived), void(api_ready)>;
+/// node -> gate: what a request for the API is told meanwhile.
+struct still_waiting { std::string what; };
+using gate_actor = rt::handle<void(front::request_arrived), void(still_waiting), void(api_ready)>;
 
 }  // namespace troupe::supervisor
 
 RT_MESSAGE(troupe::supervisor::api_ready)
+RT_MESSAGE(troupe::supervisor::still_waiting)

@@ -2,10 +2,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "net/host/real.hpp"
 
@@ -104,6 +107,41 @@ class real_files final : public files {
     }
     sync_folder(folder_of(path));
     return {};
+  }
+
+  result<void> rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      if (errno == ENOTEMPTY) errno = EEXIST;
+      return file_error("renaming to " + to + ":", from);
+    }
+    sync_folder(folder_of(to));
+    return {};
+  }
+
+  result<duration> measure_sync(const std::string& folder) override {
+    const auto path = folder + "/sync-probe.tmp" + std::to_string(::getpid());
+    const descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (file.number < 0) return file_error("creating", path);
+    const std::string piece(4096, 'x');
+    std::vector<duration> took;
+    for (int i = 0; i < 100; ++i) {
+      const auto from = std::chrono::steady_clock::now();
+      if (::write(file.number, piece.data(), piece.size()) < 0 || ::fdatasync(file.number) != 0) {
+        auto why = file_error("syncing", path);
+        ::unlink(path.c_str());
+        return why;
+      }
+      took.push_back(std::chrono::steady_clock::now() - from);
+    }
+    ::unlink(path.c_str());
+    std::sort(took.begin(), took.end());
+    return took[98];
+  }
+
+  result<wall_time> written_at(const std::string& path) const override {
+    struct stat seen {};
+    if (::stat(path.c_str(), &seen) != 0) return file_error("looking at", path);
+    return wall_time(std::chrono::seconds(seen.st_mtim.tv_sec) + std::chrono::nanoseconds(seen.st_mtim.tv_nsec));
   }
 
   result<void> create(const std::string& path, std::string_view text, unsigned mode) override {

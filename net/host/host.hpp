@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "basis/clock.hpp"
 #include "basis/result.hpp"
 
 namespace troupe::net {
@@ -21,8 +22,14 @@ class files {
   /// Writes only when there is no such file: already_exists otherwise. Atomic against other processes.
   virtual result<void> create(const std::string& path, std::string_view text, unsigned mode) = 0;
   virtual result<void> remove(const std::string& path) = 0;                 ///< ok when absent.
+  /// Gives a file or folder another name on the same disk; not_found | already_exists (a folder is never replaced).
+  virtual result<void> rename(const std::string& from, const std::string& to) = 0;
+  /// When a file was last written; not_found.
+  virtual result<wall_time> written_at(const std::string& path) const = 0;
   virtual bool exists(const std::string& path) const = 0;
   virtual result<void> make_folder(const std::string& path, unsigned mode) = 0;
+  /// How long the disk below `folder` takes to make 4 KiB durable: the 99th percentile of a hundred appends. Blocks for it.
+  virtual result<duration> measure_sync(const std::string& folder) = 0;
   virtual result<void> link(const std::string& target, const std::string& path) = 0;  ///< Symbolic; replaces.
 };
 

@@ -30,6 +30,31 @@ class sim_files final : public files {
     folders_.erase(path);
     return {};
   }
+  result<void> rename(const std::string& from, const std::string& to) override {
+    bool found = false;
+    for (const bool folder : {false, true}) {
+      std::vector<std::string> below;
+      const auto gather = [&](const auto& names) {
+        for (const auto& [name, what] : names)
+          if (name == from || name.starts_with(from + "/")) below.push_back(name);
+      };
+      if (folder) gather(folders_);
+      else gather(files_);
+      for (const auto& name : below) {
+        const auto fresh = to + name.substr(from.size());
+        if (folder) folders_[fresh] = folders_[name], folders_.erase(name);
+        else files_[fresh] = files_[name], files_.erase(name);
+        found = true;
+      }
+    }
+    if (!found) return fail(errc::not_found, "renaming " + from + ": there is no such file");
+    return {};
+  }
+  result<duration> measure_sync(const std::string&) override { return duration(std::chrono::milliseconds(1)); }
+  result<wall_time> written_at(const std::string& path) const override {
+    if (!exists(path)) return fail(errc::not_found, "looking at " + path + ": there is no such file");
+    return wall_time{};
+  }
   bool exists(const std::string& path) const override { return files_.contains(follow(path)) || is_folder(path); }
   result<void> make_folder(const std::string& path, unsigned mode) override {
     if (files_.contains(path)) return fail(errc::already_exists, path + " is there and is no folder");

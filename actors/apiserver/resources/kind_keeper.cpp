@@ -14,12 +14,15 @@ namespace {
 
 constexpr unsigned patch_tries_max = 6;       // the first and five more, as upstream
 constexpr unsigned generate_tries_max = 8;
+// How often a refusal looks at what other servers wrote before it stands: the namespaces' keeper tells us of a new
+// namespace in its own time.
+constexpr unsigned looks_max = 1, namespace_looks_max = 3;
 
 using promise = caf::typed_response_promise<written>;
 using outcome = storage::outcome;
 
 /// One write on its way. Shared by the continuations of its commits.
-struct job {
+struct job : std::enable_shared_from_this<job> {
   write_object ask;
   promise answer;
   unsigned tries = 0;
@@ -28,6 +31,9 @@ struct job {
   allocation_plan plan;
   allocation_grant grant;
   bool reserved = false;
+  unsigned looks = 0;
+  bool about_namespace = false;   ///< What was refused last was the namespace.
+  bool certain = false;           ///< The datastore itself refused: looking again is useless.
 };
 using job_ptr = std::shared_ptr<job>;
 
@@ -53,6 +59,7 @@ class kind_keeper_state {
         [this](start_keeping& ask) { return start(std::move(ask.to)); },
         [this](datastore::changes_published& news) { hear(news); },
         [this](namespaces_changed& news) { namespaces_ = std::move(news.active); },
+        [this](attempt_due& again) { attempt(std::static_pointer_cast<job>(again.job)); },
         [this](expiry_due) { expire(); },
     };
   }
@@ -96,11 +103,48 @@ class kind_keeper_state {
     done.deliver(head_);
   }
 
+  // Some changes were compacted away unseen: what there is now is compared with what was known.
+  void reload() {
+    if (!loaded_ || reloading_) return;
+    reloading_ = true;
+    auto me = caf::actor_cast<datastore::follower_actor>(rt::strong<kind_keeper_actor>(self_));
+    self_->request(writer_, caf::infinite, datastore::follow_prefix{std::string(kind_->storage_prefix), me})
+        .then([this](const storage::page& page) { compare(page); },
+              [this](caf::error&) { reloading_ = false, reload(); });
+  }
+
+  void compare(const storage::page& page) {
+    auto seen = std::make_shared<std::vector<object_change>>();
+    std::map<std::string_view, const storage::record*> there;
+    for (const auto& record : page.records) there.emplace(std::string_view(record.key).substr(kind_->storage_prefix.size()), &record);
+    std::vector<storage::change> differences;
+    all_.each("", [&](const model::document_ptr& known) {
+      const auto found = there.find(known->key());
+      if (found == there.end() || found->second->created != known->created())
+        differences.push_back({found == there.end() ? page.head : found->second->created, storage_key(known->key()), {}, 0, 0, 0, true});
+      return true;
+    });
+    for (const auto& [key, record] : there) {
+      const auto known = all_.find(key);
+      if (!known || known->modified() != record->modified)
+        differences.push_back({record->modified, record->key, record->value, record->created, 0, record->version, false});
+    }
+    std::stable_sort(differences.begin(), differences.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+    for (const auto& change : differences) apply(change, *seen);
+    head_ = std::max(head_, page.head);
+    reloading_ = false;
+    self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
+    tell_namespaces();
+    for (auto& news : std::exchange(early_, {})) hear(news);
+  }
+
   void hear(const datastore::changes_published& news) {
-    if (!loaded_) return early_.push_back(news);
+    if (news.lost) return reload();
+    if (!loaded_ || reloading_) return early_.push_back(news);
+    const auto before = head_;   // several changes may share a revision
     auto seen = std::make_shared<std::vector<object_change>>();
     for (const auto& change : *news.changes) {
-      if (change.at <= head_) continue;
+      if (change.at <= before) continue;
       apply(change, *seen);
       head_ = change.at;
     }
@@ -120,7 +164,10 @@ class kind_keeper_state {
       return;
     }
     auto doc = model::make_document(*kind_, change.value.view(), change.created, change.at);
-    CHECK_THAT(doc.ok());  // we wrote it ourselves
+    if (!doc.ok()) {   // not ours: somebody wrote into the store by hand
+      log::error("apiserver.object_unreadable", {{"key", change.key}, {"error", doc.why().text()}});
+      return;
+    }
     if (ranges_) {
       if (before) ranges_->release(model::parse(*before));
       ranges_->hold(model::parse(**doc));
@@ -174,7 +221,28 @@ class kind_keeper_state {
 
   void refuse(job& j, api_error why) {
     unreserve(j);
+    // Another server may have written what this one has not heard of yet.
+    const bool may_be_old = config_.shared && !j.certain && (why.code == 404 || why.code == 409 || j.about_namespace);
+    if (may_be_old && j.looks < (j.about_namespace ? namespace_looks_max : looks_max)) return look_again(j.shared_from_this());
     j.answer.deliver(written{std::move(why), false, std::move(j.warnings)});
+  }
+  /// After a lost race: on what stands now.
+  void attempt_anew(const job_ptr& j) {
+    if (!config_.shared) return attempt(j);
+    j->looks = 0;
+    look_again(j);
+  }
+  void look_again(const job_ptr& j) {
+    const auto wait = std::chrono::milliseconds(j->looks++ == 0 && !j->about_namespace ? 0 : 30);
+    j->about_namespace = false;
+    self_->request(writer_, caf::infinite, datastore::read_head{})
+        .then([this, j, wait](storage::revision) {
+          j->warnings.clear();
+          if (wait.count() == 0) return attempt(j);
+          self_->delayed_send(rt::strong<kind_keeper_actor>(self_), wait, attempt_due{j});
+        }, [this, j](caf::error& why) {
+          refuse(*j, unavailable("the datastore is away: " + rt::reason(why).note));
+        });
   }
   void answer(job& j, model::document_ptr doc) {
     j.answer.deliver(written{std::move(doc), j.created, std::move(j.warnings)});
@@ -227,13 +295,19 @@ class kind_keeper_state {
     if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
     auto& object = std::get<json>(made);
     const std::string name = text_or(dig(object, "metadata", "name"));
-    if (auto bad = namespace_refusal(ctx.ns, name)) return refuse(*j, std::move(*bad));
+    if (auto bad = namespace_refusal(ctx.ns, name)) {
+      j->about_namespace = true;
+      return refuse(*j, std::move(*bad));
+    }
     const std::string key = object_key(ctx.ns, name);
     if (all_.find(key)) return taken(j, name, generated ? generate_name : "");
     if (!reserve(*j, json(), object, name)) return;
     j->created = true;
     store(j, storage::operation{storage::operation::kind::create, storage_key(key), {}, 0}, to_text(object),
-          [this, j, name, generated, generate_name](const outcome&) { taken(j, name, generated ? generate_name : ""); });
+          [this, j, name, generated, generate_name](const outcome&) {
+            j->certain = true;
+            taken(j, name, generated ? generate_name : "");
+          });
   }
 
   void taken(const job_ptr& j, const std::string& name, const std::string& generate_name) {
@@ -278,7 +352,8 @@ class kind_keeper_state {
     if (next.unchanged) return answer(*j, present);
     auto lost = [this, j, retry](const outcome&) {
       unreserve(*j);
-      if (retry && j->tries < patch_tries_max) return attempt(j);
+      if (retry && j->tries < patch_tries_max) return attempt_anew(j);
+      j->certain = true;
       refuse(*j, conflict(*kind_, j->ask.what->name));
     };
     const std::string key = storage_key(present->key());
@@ -311,7 +386,8 @@ class kind_keeper_state {
     if (auto* bad = std::get_if<api_error>(&plan)) return refuse(*j, std::move(*bad));
     if (std::holds_alternative<already_deleting>(plan)) return answer(*j, present);
     auto lost = [this, j](const outcome&) {
-      if (j->tries < patch_tries_max) return attempt(j);
+      if (j->tries < patch_tries_max) return attempt_anew(j);
+      j->certain = true;
       refuse(*j, conflict(*kind_, j->ask.what->name));
     };
     const std::string key = storage_key(present->key());
@@ -448,7 +524,7 @@ class kind_keeper_state {
   rng dice_{0};
   model::snapshot all_;
   model::revision_number head_ = 0;
-  bool loaded_ = false;
+  bool loaded_ = false, reloading_ = false;
   std::vector<datastore::changes_published> early_;
   std::shared_ptr<const std::map<std::string, bool, std::less<>>> namespaces_;
   std::optional<service_ranges> ranges_;

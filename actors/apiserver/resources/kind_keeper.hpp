@@ -9,6 +9,7 @@ namespace troupe::apiserver {
 
 struct keeper_config {
   const schema::kind* kind = nullptr;
+  bool shared = false;                              ///< Other servers write too: the cache may be behind.
   service_range_config services;
   duration event_life = std::chrono::hours(1);      ///< Events go this long after their last change.
   duration expire_every = std::chrono::minutes(5);

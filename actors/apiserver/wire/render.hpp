@@ -18,6 +18,7 @@ struct rendering {
   const schema::kind* served = nullptr;
   representation as;
   wall_time now{};
+  std::string warning = {};   ///< Said beside the answer, in a Warning header; empty = none.
 };
 
 /// One object. For a table: a Table of one row.

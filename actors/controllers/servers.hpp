@@ -1,0 +1,33 @@
+// Makes the controllers that only a cluster of several servers has.
+#pragma once
+#include "actors/controllers/controllers.hpp"
+#include "actors/membership/messages.hpp"
+
+namespace troupe::controllers {
+
+/// server -> presence, when it stops: take the Lease away, so that nobody waits for it to run out. Answers when that is said.
+struct say_goodbye {};
+using presence_actor = rt::handle<void(tick_due), bool(say_goodbye)>;
+
+struct presence_config {
+  node_name node;
+  endpoint advertised;
+  json marks;                      ///< {"labels": {...}, "annotations": {...}} that this server's node shall have.
+  duration every = std::chrono::seconds(2), life = std::chrono::seconds(8);
+};
+/// On every server: renews the Lease apiserver-<node> in kube-system.
+presence_actor make_presence(const rt::world& in, presence_config config, client::api_actor api);
+
+struct server_list_config {
+  duration every = std::chrono::milliseconds(500), life = std::chrono::seconds(8);
+};
+/// On the server that leads: endpoints and endpoint slice of `kubernetes` hold those whose Leases are renewed; never empty.
+controller_actor make_server_list(const rt::world& in, server_list_config config, client::api_actor api);
+
+/// On the server that leads: a deleted Node takes its member out of etcd, and so does the annotation
+/// etcd.k3s.cattle.io/remove=true (K3s's names and effects).
+controller_actor make_etcd_members(const rt::world& in, client::api_actor api, membership::remover_actor remover);
+
+}  // namespace troupe::controllers
+
+RT_MESSAGE(troupe::controllers::say_goodbye)

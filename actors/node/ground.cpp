@@ -1,0 +1,143 @@
+#include "actors/node/ground.hpp"
+
+#include <algorithm>
+
+#include "basis/bytes.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::node {
+
+std::vector<std::string> problems(const server_config& config) {
+  std::vector<std::string> out;
+  if (!config.bind_address.empty() && !is_ip_address(config.bind_address)) out.emplace_back("--bind-address must be an IP address");
+  if (!config.advertise_address.empty() && !is_ip_address(config.advertise_address)) out.emplace_back("--advertise-address must be an IP address");
+  if (config.https_port == config.balancer_port && !config.disable_agent) out.emplace_back("--https-listen-port and --lb-server-port must differ");
+  for (const auto& a : config.node_addresses)
+    if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
+  if (config.service_cidr.find('/') == std::string::npos) out.emplace_back("--service-cidr must be a network, as in 10.43.0.0/16");
+  if (!config.server.host.empty() && config.token.empty()) out.emplace_back("--server needs --token: take it from <data-dir>/server/token on the server to join");
+  if (!config.server.host.empty() && !config.datastore_endpoint.empty()) out.emplace_back("--server joins embedded etcd, and --datastore-endpoint names another datastore: give one of them");
+  if (config.cluster_init && !config.datastore_endpoint.empty()) out.emplace_back("--cluster-init begins an embedded etcd, and --datastore-endpoint names another datastore: give one of them");
+  return out;
+}
+
+result<ground> settle_ground(const rt::world& in, server_config config) {
+  ground out;
+  auto node = resolve_name(in, config);
+  if (!node.ok()) return node.why();
+  out.node = *node;
+  out.config = std::move(config);
+  const auto& c = out.config;
+  out.address = !c.node_addresses.empty() ? c.node_addresses.front()
+                : !out.binds_all()        ? c.bind_address
+                                          : in.machine->facts(c.data_folder).default_address;
+  out.folder = c.data_folder + "/server";
+  if (auto made = in.files->make_folder(out.folder, 0700); !made.ok())
+    return fail(made.why().code, "the data directory " + c.data_folder + " cannot be used: " + made.why().note + "; choose another with --data-dir");
+  const bool has_etcd = in.files->exists(out.folder + "/db/etcd/member/wal") || in.files->exists(out.folder + "/db/etcd/tombstone");
+  if (has_etcd) {
+    out.kept_in = store::embedded_etcd;
+    if (!c.datastore_endpoint.empty()) log::warn("node.datastore_flag_ignored", {{"why", "this server has embedded etcd in " + out.folder + "/db/etcd"}});
+  } else if (c.datastore_endpoint.empty()) {
+    if (c.cluster_init || !c.server.host.empty()) out.kept_in = store::embedded_etcd;
+  } else if (c.datastore_endpoint == "rocksdb") {
+    out.kept_in = store::rocksdb;
+  } else if (c.datastore_endpoint == "sqlite") {
+    out.kept_in = store::sqlite;
+  } else {
+    out.kept_in = store::external_etcd;
+  }
+  const bool has_data = in.files->exists(out.folder + "/db/etcd/member/wal") && !in.files->exists(out.folder + "/db/etcd/tombstone");
+  out.joining = out.kept_in == store::embedded_etcd && !c.server.host.empty() && !has_data;
+  return out;
+}
+
+result<server_keys> settle_keys(const rt::world& in, const ground& on) {
+  const auto& config = on.config;
+  server_keys out;
+  certificates::pki_config pki;
+  pki.folder = on.folder + "/tls";
+  pki.cluster_domain = config.cluster_domain;
+  pki.dns_names = {on.node.text};
+  pki.addresses = {on.address, config.service_cidr.substr(0, config.service_cidr.rfind('.')) + ".1"};
+  if (!on.binds_all()) pki.addresses.push_back(config.bind_address);
+  pki.addresses.insert(pki.addresses.end(), config.node_addresses.begin(), config.node_addresses.end());
+  if (!config.advertise_address.empty()) pki.addresses.push_back(config.advertise_address);
+  for (const auto& san : config.tls_sans) (is_ip_address(san) ? pki.addresses : pki.dns_names).push_back(san);
+  auto keys = certificates::load_or_make(in, pki);
+  if (!keys.ok()) return keys.why();
+  out.pki = std::move(*keys);
+  if (on.kept_in == store::embedded_etcd) {
+    auto etcd = certificates::load_or_make_etcd(in, on.folder + "/tls/etcd", {on.address}, on.node.text);
+    if (!etcd.ok()) return etcd.why();
+    out.etcd = std::move(*etcd);
+  }
+  const auto digest = in.issuer->ca_digest(out.pki.server_ca.certificates);
+  auto passwords = settle_passwords(in, config, digest, on.kept_in == store::embedded_etcd || on.kept_in == store::external_etcd);
+  if (!passwords.ok()) return passwords.why();
+  out.passwords = std::move(*passwords);
+  out.join_token = secret_text("K10" + digest + "::node:" + std::string(out.passwords.agent.reveal()));
+  if (auto written = write_kubeconfig(in, config, out.pki); !written.ok())
+    return fail(written.why().code, "the admin kubeconfig " + config.kubeconfig_path + " cannot be written: " + written.why().note + "; choose another place with --write-kubeconfig");
+  return out;
+}
+
+result<storage::etcd_access> external_access(const rt::world& in, const server_config& config) {
+  storage::etcd_access out;
+  const std::string& all = config.datastore_endpoint;
+  for (std::size_t from = 0; from <= all.size();) {
+    const auto comma = std::min(all.find(',', from), all.size());
+    const auto one = all.substr(from, comma - from);
+    from = comma + 1;
+    if (one.starts_with("https://") || one.starts_with("http://")) out.endpoints.push_back(one);
+    else
+      return fail(errc::invalid, "--datastore-endpoint: \"" + one + "\" is none of sqlite, rocksdb, and URLs of an etcd as https://HOST:2379,https://HOST:2379"
+                                 " (mysql, postgres and nats are K3s features that this version of troupe does not have)");
+  }
+  const struct { const std::string& path; std::string& into; const char* flag; } files[] = {
+      {config.datastore_ca, out.ca, "--datastore-cafile"}, {config.datastore_certificate, out.certificate, "--datastore-certfile"},
+      {config.datastore_key, out.key, "--datastore-keyfile"}};
+  for (const auto& f : files) {
+    if (f.path.empty()) continue;
+    auto text = in.files->read(f.path);
+    if (!text.ok()) return fail(errc::invalid, std::string(f.flag) + ": " + text.why().note);
+    f.into = std::move(*text);
+  }
+  if (out.certificate.empty() != out.key.empty()) return fail(errc::invalid, "--datastore-certfile and --datastore-keyfile belong together");
+  if (!out.certificate.empty()) {
+    const auto facts = in.issuer->read(out.certificate);
+    if (!facts.ok()) return fail(errc::invalid, "--datastore-certfile: " + config.datastore_certificate + " holds no certificate");
+    if (facts->not_after < in.wall->now())
+      return fail(errc::invalid, "--datastore-certfile: the certificate in " + config.datastore_certificate + " ran out on " + to_rfc3339(facts->not_after) + "; ask whoever runs the etcd for a new one");
+  }
+  return out;
+}
+
+json agent_view(const server_config& c) {
+  const auto network = [](const std::string& cidr) {
+    const auto slash = cidr.find('/');
+    const int bits = std::stoi(cidr.substr(slash + 1));
+    std::string mask;
+    for (int i = 0; i < 4; ++i) {
+      const int here = std::clamp(bits - 8 * i, 0, 8);
+      mask.push_back(static_cast<char>(0xff << (8 - here)));
+    }
+    return json{{"IP", cidr.substr(0, slash)}, {"Mask", to_base64(mask)}};
+  };
+  return {{"ClusterIPRange", network(c.cluster_cidr)}, {"ClusterIPRanges", json::array({network(c.cluster_cidr)})},
+          {"ServiceIPRange", network(c.service_cidr)}, {"ServiceIPRanges", json::array({network(c.service_cidr)})},
+          {"ServiceNodePortRange", {{"Base", 30000}, {"Size", 2768}}}, {"ClusterDNS", c.cluster_dns},
+          {"ClusterDNSs", json::array({c.cluster_dns})}, {"ClusterDomain", c.cluster_domain}, {"DisableCCM", true},
+          {"DisableNPC", true}, {"DisableKubeProxy", false}, {"DisableServiceLB", true}, {"EmbeddedRegistry", false},
+          {"EgressSelectorMode", "agent"}, {"FlannelBackend", "none"}, {"FlannelIPv6Masq", false},
+          {"FlannelExternalIP", false}, {"HTTPSPort", c.https_port}, {"SupervisorPort", c.https_port},
+          {"SupervisorMetrics", false}, {"IPSECPSK", ""}, {"MinTLSVersion", ""}, {"CipherSuites", nullptr},
+          {"SystemDefaultRegistry", ""}};
+}
+
+std::vector<std::pair<std::string, std::string>> critical_flags() {
+  return {{"ClusterIPRange", "cluster-cidr"}, {"ServiceIPRange", "service-cidr"}, {"ClusterDNS", "cluster-dns"}, {"ClusterDomain", "cluster-domain"},
+          {"EgressSelectorMode", "egress-selector-mode"}, {"FlannelBackend", "flannel-backend"}};
+}
+
+}  // namespace troupe::node

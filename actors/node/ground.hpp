@@ -1,0 +1,45 @@
+// What a server stands on, before its first room: its name and address, where its objects are kept, its keys. Blocking
+// work with files, done once while a server starts.
+#pragma once
+#include "actors/certificates/pki.hpp"
+#include "actors/node/credentials.hpp"
+#include "actors/node/node.hpp"
+
+namespace troupe::node {
+
+enum class store : std::uint8_t {
+  sqlite, rocksdb,      ///< Embedded, of this server alone.
+  embedded_etcd,        ///< Ours, shared with the other servers.
+  external_etcd,        ///< Somebody else's.
+};
+
+struct ground {
+  server_config config;
+  node_name node;
+  std::string address;              ///< Of this node, as others reach it.
+  store kept_in = store::sqlite;
+  bool joining = false;             ///< Embedded etcd without data, and a server to ask.
+  std::string folder;               ///< <data>/server
+  bool binds_all() const { return config.bind_address.empty() || config.bind_address == "0.0.0.0" || config.bind_address == "::"; }
+  endpoint advertised() const { return {config.advertise_address.empty() ? address : config.advertise_address, config.https_port}; }
+};
+
+struct server_keys {
+  certificates::pki pki;
+  certificates::etcd_pki etcd;      ///< Embedded etcd only.
+  cluster_passwords passwords;
+  secret_text join_token;           ///< For the agent inside.
+};
+
+/// Name, address, folders, and which store it is: etcd's data on disk decides whatever the flags say.
+result<ground> settle_ground(const rt::world& in, server_config config);
+/// Certificates, passwords and the admin's kubeconfig; what is missing is made.
+result<server_keys> settle_keys(const rt::world& in, const ground& on);
+/// How to reach the etcd that --datastore-endpoint names; reads the files that the flags name.
+result<storage::etcd_access> external_access(const rt::world& in, const server_config& config);
+/// /v1-k3s/config: K3s's names, Go's encodings.
+json agent_view(const server_config& config);
+/// The fields of agent_view on which all servers must agree, with their flags.
+std::vector<std::pair<std::string, std::string>> critical_flags();
+
+}  // namespace troupe::node
