@@ -1,5 +1,7 @@
 // One way to open, drive and reopen each engine, so that a case can be told once for all of them.
 #pragma once
+#include <doctest/doctest.h>
+
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -8,8 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/engine.hpp"
-#include "storage/log/compaction.hpp"
+#include "storage/embedded/engine.hpp"
 
 namespace troupe::storage::testing {
 
@@ -25,11 +26,27 @@ class rig {
   virtual std::string path() const = 0;
   /// Lets a threadless engine work until nothing is left to do.
   virtual void pump() {}
+
+  /// Whether it writes on a disk of this machine, by a thread of its own; then it also opens like this, in any process.
+  virtual bool on_disk() const { return false; }
+  virtual result<std::unique_ptr<engine>> open_with(embedded_config) { return fail(errc::unsupported); }
 };
 
-/// Fresh rigs: memory, sim, sqlite.
-std::vector<std::function<std::unique_ptr<rig>()>> all_rigs();
+/// Makes a fresh rig; null when there is none on this machine (then it has said why on standard error).
+using rig_factory = std::function<std::unique_ptr<rig>()>;
+/// The engines that the contract is told over; an engine elsewhere joins with a `registered_rig` at file scope.
+std::vector<rig_factory>& rig_factories();
+struct registered_rig {
+  explicit registered_rig(rig_factory make) { rig_factories().push_back(std::move(make)); }
+};
 std::unique_ptr<rig> make_sqlite_rig();
+
+/// Tells `body(rig&)` over every engine, each fresh.
+template <class Case>
+void over_all(Case body);
+/// The same over those that write on a disk of this machine.
+template <class Case>
+void over_disks(Case body);
 
 /// Waits for a completion: hand `take()` to the engine, then `get()`.
 template <class T>
@@ -66,11 +83,9 @@ inline operation update(std::string key, std::string value, revision expected) {
 }
 inline operation erase(std::string key, revision expected = 0) { return {operation::kind::erase, std::move(key), {}, expected}; }
 
-inline committed_batch commit(rig& on, engine& e, std::vector<operation> batch) {
-  answer<committed_batch> out;
-  e.commit(std::move(batch), out.take());
-  return out.get(on);
-}
+/// Commits a batch. A shared engine sends the operations of a batch side by side and tells changes elsewhere, so there
+/// they go one after the other and the changes are fetched.
+committed_batch commit(rig& on, engine& e, std::vector<operation> batch);
 inline outcome commit_one(rig& on, engine& e, operation one) {
   std::vector<operation> batch;
   batch.push_back(std::move(one));
@@ -101,6 +116,15 @@ inline result<void> verify(rig& on, engine& e) {
   e.verify(out.take());
   return out.get(on);
 }
+inline result<void> raise_revision(rig& on, engine& e, revision to) {
+  answer<result<void>> out;
+  e.raise_revision(to, out.take());
+  return out.get(on);
+}
+inline operation relaxed(operation one) {
+  one.relaxed = true;
+  return one;
+}
 /// "key=value@modified/version ..." of a range.
 std::string told(const result<page>& what);
 
@@ -122,6 +146,21 @@ class scratch_folder {
  private:
   std::string path_;
 };
+template <class Case>
+void over_all(Case body) {
+  for (const auto& make : rig_factories())
+    if (const auto on = make()) {
+      INFO("engine: " << on->name());
+      body(*on);
+    }
+}
+template <class Case>
+void over_disks(Case body) {
+  over_all([&](rig& on) {
+    if (on.on_disk()) body(on);
+  });
+}
+
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& content);
 
