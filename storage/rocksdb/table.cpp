@@ -76,9 +76,10 @@ rocksdb::Options options_for(const rocksdb_config& config) {
   rocksdb::Options out;
   out.info_log = std::make_shared<silence>();
   out.write_buffer_size = config.write_buffer_bytes;
-  out.max_write_buffer_number = 2;
+  out.max_write_buffer_number = 3;  // One is filled while two are written out; with two, commits waited for the disk.
   out.target_file_size_base = config.write_buffer_bytes;
-  out.max_bytes_for_level_base = 4 * config.write_buffer_bytes;
+  out.max_bytes_for_level_base = 2 * config.write_buffer_bytes;
+  out.level0_file_num_compaction_trigger = 2;
   out.level_compaction_dynamic_level_bytes = true;  // Little dead room, at the price of nothing here.
   out.max_background_jobs = 2;
   out.max_file_opening_threads = 1;

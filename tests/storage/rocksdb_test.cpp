@@ -1,6 +1,7 @@
 // What only a folder can suffer: strangers, a second owner, newer builds, lost and bent files.
 #include "storage/rocksdb/rocksdb.hpp"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,6 +155,33 @@ TEST_CASE("a RocksDB folder with lost, cut or bent files is refused, and says wh
   auto e = open_folder(path);
   CHECK(e->status().keys == 2'000);
   CHECK(verify(on, *e).ok());
+}
+
+TEST_CASE("a process that opens SQLite runs nothing of RocksDB") {
+  const scratch_folder folder;
+  const auto path = folder / "db";
+  const auto program = (fs::read_symlink("/proc/self/exe").parent_path() / "storage_writer").string();
+  const auto threads_with = [&](const char* kind) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::dup2(ends[1], 1);
+      ::execl(program.c_str(), program.c_str(), kind, (path + kind).c_str(), "0", nullptr);
+      ::_exit(4);
+    }
+    ::close(ends[1]);
+    acknowledgement first{};
+    CHECK(::read(ends[0], &first, sizeof first) == sizeof first);
+    const auto tasks = "/proc/" + std::to_string(child) + "/task";
+    const auto count = std::distance(fs::directory_iterator(tasks), {});
+    ::kill(child, SIGKILL);
+    ::close(ends[0]);
+    ::waitpid(child, nullptr, 0);
+    return count;
+  };
+  CHECK(threads_with("sqlite") == 2);  // Its own and the engine's.
+  CHECK(threads_with("rocksdb") > 2);  // The question can be asked.
 }
 
 TEST_CASE("history that is let go leaves a RocksDB folder small") {
