@@ -121,8 +121,8 @@ class engine {
   /// lowers it; `invalid` beyond the head. The state at the floor stays readable.
   virtual void compact(revision to, done finished) = 0;
   /// Raises the head to `to`, as if that many revisions had been used; nothing before it can be followed any more. Does
-  /// nothing when the head is there already. For a log that takes over from another.
-  virtual void raise_revision(revision to, done finished) = 0;
+  /// nothing when the head is there already. For a log that takes over from another; `unsupported` where it cannot.
+  virtual void raise_revision(revision to, done finished);
   /// Writes a consistent copy to a new file at `path`; online. `already_exists` when there is one.
   virtual void backup(std::string path, done finished) = 0;
   /// Checks every kept record; `corrupt` names the first bad key.
@@ -142,6 +142,10 @@ class engine {
   /// The head as of now for everybody: at least the revision of every commit that anyone was answered before the call.
   virtual void read_head(head_done done) { done(status().head); }
 };
+
+inline void engine::raise_revision(revision, done finished) {
+  finished(fail(errc::unsupported, "this engine cannot raise its revision"));
+}
 
 /// The first key after every key that starts with `prefix`; empty when there is none.
 inline std::string after_prefix(std::string prefix) {

@@ -11,6 +11,14 @@ using namespace troupe::storage;
 using namespace troupe::storage::testing;
 
 namespace {
+template <class Case>
+void over_all(Case body) {
+  for (const auto& make : all_rigs()) {
+    auto on = make();
+    INFO("engine: " << on->name());
+    body(*on);
+  }
+}
 /// The key and value of revision `at` in the random history.
 std::string told(const change& one) {
   std::string out = std::to_string(one.at);

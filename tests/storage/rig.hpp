@@ -32,19 +32,12 @@ class rig {
   virtual result<std::unique_ptr<engine>> open_with(embedded_config) { return fail(errc::unsupported); }
 };
 
-/// Makes a fresh rig; null when there is none on this machine (then it has said why on standard error).
-using rig_factory = std::function<std::unique_ptr<rig>()>;
-/// The engines that the contract is told over; an engine elsewhere joins with a `registered_rig` at file scope.
-std::vector<rig_factory>& rig_factories();
-struct registered_rig {
-  explicit registered_rig(rig_factory make) { rig_factories().push_back(std::move(make)); }
-};
+/// Fresh rigs of the engines that need nothing but this machine: memory, sim, sqlite, rocksdb. An engine elsewhere has
+/// a list of its own and compiles contract_test.cpp and race_test.cpp once more with SHARED_RIGS naming it.
+std::vector<std::function<std::unique_ptr<rig>()>> all_rigs();
 std::unique_ptr<rig> make_sqlite_rig();
 
-/// Tells `body(rig&)` over every engine, each fresh.
-template <class Case>
-void over_all(Case body);
-/// The same over those that write on a disk of this machine.
+/// Tells `body(rig&)` over every engine that writes on a disk of this machine, each fresh.
 template <class Case>
 void over_disks(Case body);
 
@@ -83,9 +76,11 @@ inline operation update(std::string key, std::string value, revision expected) {
 }
 inline operation erase(std::string key, revision expected = 0) { return {operation::kind::erase, std::move(key), {}, expected}; }
 
-/// Commits a batch. A shared engine sends the operations of a batch side by side and tells changes elsewhere, so there
-/// they go one after the other and the changes are fetched.
-committed_batch commit(rig& on, engine& e, std::vector<operation> batch);
+inline committed_batch commit(rig& on, engine& e, std::vector<operation> batch) {
+  answer<committed_batch> out;
+  e.commit(std::move(batch), out.take());
+  return out.get(on);
+}
 inline outcome commit_one(rig& on, engine& e, operation one) {
   std::vector<operation> batch;
   batch.push_back(std::move(one));
@@ -147,18 +142,12 @@ class scratch_folder {
   std::string path_;
 };
 template <class Case>
-void over_all(Case body) {
-  for (const auto& make : rig_factories())
-    if (const auto on = make()) {
-      INFO("engine: " << on->name());
-      body(*on);
-    }
-}
-template <class Case>
 void over_disks(Case body) {
-  over_all([&](rig& on) {
-    if (on.on_disk()) body(on);
-  });
+  for (const auto& make : all_rigs()) {
+    const auto on = make();
+    INFO("engine: " << on->name());
+    if (on->on_disk()) body(*on);
+  }
 }
 
 std::string read_file(const std::string& path);

@@ -9,7 +9,7 @@
 
 #include "storage/sqlite/sqlite.hpp"
 #include "tests/storage/rig.hpp"
-#include "tests/storage/writer.hpp"
+#include "tests/storage/embedded/writer.hpp"
 
 namespace troupe::storage::testing {
 

@@ -8,7 +8,7 @@
 
 #include "storage/rocksdb/rocksdb.hpp"
 #include "storage/sqlite/sqlite.hpp"
-#include "tests/storage/writer.hpp"
+#include "tests/storage/embedded/writer.hpp"
 
 using namespace troupe;
 using namespace troupe::storage;
