@@ -9,6 +9,7 @@
 #include "net/asio/real.hpp"
 #include "net/host/real.hpp"
 #include "net/tls/openssl.hpp"
+#include "storage/rocksdb/rocksdb.hpp"
 #include "storage/sqlite/sqlite.hpp"
 
 namespace troupe::bin {
@@ -52,12 +53,15 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   for (const unsigned char c : seed) number = number << 8 | c;
   w.dice = rng(number);
   w.open_engine = [loop = in.loop.get(), files = in.files.get()](const std::string& kind, const std::string& path) -> result<std::unique_ptr<storage::engine>> {
-    if (kind != "sqlite") return fail(errc::unsupported, "this build has no engine \"" + kind + "\"");
+    if (kind != "sqlite" && kind != "rocksdb") return fail(errc::unsupported, "this build has no engine \"" + kind + "\"");
     if (auto made = files->make_folder(path.substr(0, path.rfind('/')), 0700); !made.ok()) return made.why();
-    storage::sqlite_config with;
-    with.path = path;
-    with.now = [loop] { return loop->now(); };
-    return storage::open_sqlite(with);
+    const auto open = [&](auto with, auto opener) {
+      with.path = path;
+      with.now = [loop] { return loop->now(); };
+      return opener(with);
+    };
+    return kind == "sqlite" ? open(storage::sqlite_config(), storage::open_sqlite)
+                            : open(storage::rocksdb_config(), storage::open_rocksdb);
   };
   w.give_up = [](const std::string& why) {
     std::fprintf(stderr, "troupe: %s\n", why.c_str());

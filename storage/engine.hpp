@@ -35,8 +35,9 @@ struct operation {
   std::string key;
   bytes value;                 ///< Empty for erase.
   revision expected = 0;       ///< update and erase: the revision that must be present; 0 = any (erase only).
-  /// May be answered before it is on disk (heartbeats, events). Power loss costs at most the last seconds of a log, always
-  /// a suffix of the revision order and never a revision that is not relaxed; engines may ignore it.
+  /// May be answered before it is on disk (heartbeats, events). Power loss or a killed process costs at most the last
+  /// seconds of a log, always a suffix of the revision order and never a revision that is not relaxed; a revision that
+  /// was answered and lost is never used again, reading or following from it is `gone`. Engines may ignore it.
   bool relaxed = false;
 };
 
@@ -119,6 +120,9 @@ class engine {
   /// Raises the floor to `to`, or as far as the engine's retention allows, and lets superseded values go; never
   /// lowers it; `invalid` beyond the head. The state at the floor stays readable.
   virtual void compact(revision to, done finished) = 0;
+  /// Raises the head to `to`, as if that many revisions had been used; nothing before it can be followed any more. Does
+  /// nothing when the head is there already. For a log that takes over from another; `unsupported` where it cannot.
+  virtual void raise_revision(revision to, done finished);
   /// Writes a consistent copy to a new file at `path`; online. `already_exists` when there is one.
   virtual void backup(std::string path, done finished) = 0;
   /// Checks every kept record; `corrupt` names the first bad key.
@@ -138,6 +142,10 @@ class engine {
   /// The head as of now for everybody: at least the revision of every commit that anyone was answered before the call.
   virtual void read_head(head_done done) { done(status().head); }
 };
+
+inline void engine::raise_revision(revision, done finished) {
+  finished(fail(errc::unsupported, "this engine cannot raise its revision"));
+}
 
 /// The first key after every key that starts with `prefix`; empty when there is none.
 inline std::string after_prefix(std::string prefix) {

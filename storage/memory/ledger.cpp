@@ -115,6 +115,12 @@ result<void> ledger::verify() const {
   return out;
 }
 
+void ledger::raise(revision to) {
+  if (to <= ends_.head) return;
+  ends_ = ends_.raised(to);
+  purge();
+}
+
 ledger ledger::restored() const {
   ledger out = *this;
   out.ends_ = ends_.restored();

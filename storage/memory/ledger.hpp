@@ -19,6 +19,8 @@ class ledger {
   result<page> range(const range_query& what) const;
   result<std::vector<change>> changes_after(revision after, std::size_t limit) const;
   result<void> compact(revision to);
+  /// Raises the head; nothing before `to` can be followed any more. Nothing when it is there already.
+  void raise(revision to);
   /// Every kept record is where the index says; `corrupt` otherwise.
   result<void> verify() const;
   /// This log as a restored copy: the same records, no revision of it can be followed.

@@ -22,6 +22,10 @@ class memory_engine final : public engine {
     finish(std::move(done), disk_->log.changes_after(after, limit));
   }
   void compact(revision to, engine::done finished) override { finish(std::move(finished), disk_->log.compact(to)); }
+  void raise_revision(revision to, engine::done finished) override {
+    disk_->log.raise(to);
+    finish(std::move(finished), result<void>());
+  }
   void backup(std::string path, engine::done finished) override {
     const bool fresh = disk_->copies.emplace(path, disk_->log).second;
     finish(std::move(finished), fresh ? result<void>() : fail(errc::already_exists, path + " exists"));

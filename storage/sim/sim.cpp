@@ -113,6 +113,13 @@ void sim_engine::compact(revision to, engine::done finished) {
     return disk_->log.compact(to);
   });
 }
+void sim_engine::raise_revision(revision to, engine::done finished) {
+  read(std::move(finished), [this, to]() -> result<void> {
+    if (fault_ != fault::none) return fail(errc::unavailable, "scripted");
+    disk_->log.raise(to);
+    return {};
+  });
+}
 void sim_engine::backup(std::string path, engine::done finished) {
   read(std::move(finished), [this, path = std::move(path)]() -> result<void> {
     if (!disk_->copies.emplace(path, disk_->log).second) return fail(errc::already_exists, path + " exists");

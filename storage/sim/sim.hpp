@@ -40,6 +40,7 @@ class sim_engine final : public engine {
   void range(range_query what, range_done done) override;
   void changes_after(revision after, std::size_t limit, changes_done done) override;
   void compact(revision to, engine::done finished) override;
+  void raise_revision(revision to, engine::done finished) override;
   void backup(std::string path, engine::done finished) override;
   void verify(engine::done finished) override;
   storage::status status() const override;

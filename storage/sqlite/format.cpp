@@ -11,8 +11,7 @@
 #include <cstring>
 #include <vector>
 
-#include "storage/log/checksum.hpp"
-#include "storage/sqlite/log_table.hpp"
+#include "storage/sqlite/table.hpp"
 
 namespace troupe::storage {
 namespace {
@@ -134,7 +133,7 @@ result<void> create_file(const std::string& path, const std::string& vfs) {
     const auto sql = "PRAGMA page_size=" + std::to_string(page_bytes) +
                      ";PRAGMA auto_vacuum=INCREMENTAL;PRAGMA locking_mode=EXCLUSIVE;PRAGMA synchronous=OFF;"
                      "PRAGMA journal_mode=MEMORY;PRAGMA application_id=" + std::to_string(application_id) +
-                     ";PRAGMA user_version=" + std::to_string(format_version) + ";BEGIN;" + log_table::schema + "COMMIT;";
+                     ";PRAGMA user_version=" + std::to_string(format_version) + ";BEGIN;" + sqlite_table::schema + "COMMIT;";
     if (const int code = run_sql(opened->get(), sql.c_str()); code != SQLITE_OK)
       return sqlite_error(code, fresh, "writing the schema");
     if (auto ok = write_meta(opened->get(), {}); !ok) return ok;

@@ -1,7 +1,9 @@
 // How many durable writes per second, and how fast a file is opened: ours against kine's way, in
 // turns within one run, because a shared machine is twice as fast as itself an hour ago.
 //
-//   storage_bench [folder] [rounds] [milliseconds per run] [ours]     the last word leaves kine out, for profiles
+//   storage_bench [folder] [rounds] [milliseconds per run] [ours|idle|long]
+//
+// ours leaves kine out, for profiles; idle and long (a million updates) run that part alone, see idle_bench.hpp.
 //
 // Clients are closed loops: 80 % updates, 10 % creations, 10 % deletions, each a compare on the
 // revision; keys of some 57 bytes, values of 1 to 2 KiB. Prints a table on standard error and one
@@ -23,6 +25,7 @@
 
 #include "basis/rng.hpp"
 #include "storage/sqlite/sqlite.hpp"
+#include "tests/bench/idle_bench.hpp"
 #include "tests/bench/kine_like.hpp"
 
 using namespace troupe;
@@ -296,8 +299,15 @@ int main(int argc, char** argv) {
   const fs::path folder = fs::path(argc > 1 ? argv[1] : ".") / numbered("storage-bench-", ::getpid());
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
   const std::chrono::milliseconds span(argc > 3 ? std::atoi(argv[3]) : 1'500);
-  const bool alone = argc > 4;
+  const std::string word = argc > 4 ? argv[4] : "";
+  const bool alone = word == "ours";
   fs::create_directories(folder);
+  if (word == "idle" || word == "long") {
+    const auto part = word == "idle" ? bench::run_idle100(folder) : bench::run_long_life(folder, argc > 5 ? std::atol(argv[5]) : 1'000'000);
+    std::printf("{\"%s\":%s}\n", word == "idle" ? "idle100" : "long_life", part.c_str());
+    fs::remove_all(folder);
+    return 0;
+  }
   auto fresh = [&, n = 0](const char* word) mutable { return (folder / numbered(word, n++)).string(); };
   std::string json = numbered("{\"rounds\":", rounds) + numbered(",\"milliseconds_per_run\":", span.count());
   std::vector<double> raw, fresh_open, reopen;
@@ -333,7 +343,7 @@ int main(int argc, char** argv) {
                median(fresh_open), median(reopen));
   json.append(numbered(",\"raw_append_sync_per_second\":", median(raw))).append(",\"writes\":[").append(rows);
   json.append(numbered("],\"open_fresh_ms\":", median(fresh_open)));
-  json.append(numbered(",\"reopen_10k_keys_ms\":", median(reopen))).append("}");
+  json.append(numbered(",\"reopen_10k_keys_ms\":", median(reopen))).append(",\"idle100\":").append(bench::run_idle100(folder)).append("}");
   std::printf("%s\n", json.c_str());
   fs::remove_all(folder);
   return 0;

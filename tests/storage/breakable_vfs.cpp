@@ -100,7 +100,7 @@ void breakable_disk::restart() {
   const std::lock_guard hold(mutex_);
   files_.clear();
   survivors_.clear();
-  calls_ = cut_at_ = 0;
+  calls_ = syncs_ = cut_at_ = 0;
   cut_ = full_ = false;
   failing_tail_.clear();
 }
@@ -136,6 +136,11 @@ void breakable_disk::fail_syncs(std::string tail) {
 std::uint64_t breakable_disk::calls() {
   const std::lock_guard hold(mutex_);
   return calls_;
+}
+
+std::uint64_t breakable_disk::syncs() {
+  const std::lock_guard hold(mutex_);
+  return syncs_;
 }
 
 void breakable_disk::opened(const std::string& name) {
@@ -177,6 +182,7 @@ int breakable_disk::written(const std::string& name, event what) {
 int breakable_disk::synced(const std::string& name) {
   const std::lock_guard hold(mutex_);
   if (tick() != SQLITE_OK || (!failing_tail_.empty() && name.ends_with(failing_tail_))) return SQLITE_IOERR_FSYNC;
+  ++syncs_;
   image& file = files_[name];
   for (const auto& one : file.since) apply(file.synced, one);
   file.since.clear();

@@ -28,6 +28,7 @@ class breakable_disk {
   void fill_up(bool full);            ///< Writes fail with SQLITE_FULL.
   void fail_syncs(std::string tail);  ///< Syncs of files whose name ends so fail; empty = none.
   std::uint64_t calls();
+  std::uint64_t syncs();
 
   // For the VFS only.
   struct event {
@@ -52,7 +53,7 @@ class breakable_disk {
   std::mutex mutex_;
   std::map<std::string, image> files_;
   std::map<std::string, std::string> survivors_;
-  std::uint64_t calls_ = 0, cut_at_ = 0;
+  std::uint64_t calls_ = 0, syncs_ = 0, cut_at_ = 0;
   rng chance_{0};
   bool cut_ = false, full_ = false;
   std::string failing_tail_;

@@ -1,5 +1,7 @@
 // One way to open, drive and reopen each engine, so that a case can be told once for all of them.
 #pragma once
+#include <doctest/doctest.h>
+
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -8,8 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/engine.hpp"
-#include "storage/log/compaction.hpp"
+#include "storage/embedded/engine.hpp"
 
 namespace troupe::storage::testing {
 
@@ -25,11 +26,20 @@ class rig {
   virtual std::string path() const = 0;
   /// Lets a threadless engine work until nothing is left to do.
   virtual void pump() {}
+
+  /// Whether it writes on a disk of this machine, by a thread of its own; then it also opens like this, in any process.
+  virtual bool on_disk() const { return false; }
+  virtual result<std::unique_ptr<engine>> open_with(embedded_config) { return fail(errc::unsupported); }
 };
 
-/// Fresh rigs: memory, sim, sqlite.
+/// Fresh rigs of the engines that need nothing but this machine: memory, sim, sqlite, rocksdb. An engine elsewhere has
+/// a list of its own and compiles contract_test.cpp and race_test.cpp once more with SHARED_RIGS naming it.
 std::vector<std::function<std::unique_ptr<rig>()>> all_rigs();
 std::unique_ptr<rig> make_sqlite_rig();
+
+/// Tells `body(rig&)` over every engine that writes on a disk of this machine, each fresh.
+template <class Case>
+void over_disks(Case body);
 
 /// Waits for a completion: hand `take()` to the engine, then `get()`.
 template <class T>
@@ -101,6 +111,15 @@ inline result<void> verify(rig& on, engine& e) {
   e.verify(out.take());
   return out.get(on);
 }
+inline result<void> raise_revision(rig& on, engine& e, revision to) {
+  answer<result<void>> out;
+  e.raise_revision(to, out.take());
+  return out.get(on);
+}
+inline operation relaxed(operation one) {
+  one.relaxed = true;
+  return one;
+}
 /// "key=value@modified/version ..." of a range.
 std::string told(const result<page>& what);
 
@@ -122,6 +141,15 @@ class scratch_folder {
  private:
   std::string path_;
 };
+template <class Case>
+void over_disks(Case body) {
+  for (const auto& make : all_rigs()) {
+    const auto on = make();
+    INFO("engine: " << on->name());
+    if (on->on_disk()) body(*on);
+  }
+}
+
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& content);
 

@@ -9,6 +9,7 @@
 
 #include "storage/sqlite/sqlite.hpp"
 #include "tests/storage/rig.hpp"
+#include "tests/storage/embedded/writer.hpp"
 
 namespace troupe::storage::testing {
 
@@ -32,27 +33,4 @@ inline std::unique_ptr<engine> open_at(const std::string& path, const char* vfs 
   return std::move(*opened);
 }
 
-/// Keeps `flying` creations of unused keys in flight; each acknowledged one is handed to `acknowledged`.
-class steady_writer {
- public:
-  steady_writer(engine& e, std::uint64_t first, std::function<void(std::uint64_t, revision)> acknowledged)
-      : engine_(e), next_(first), acknowledged_(std::move(acknowledged)) {}
-  void next() {
-    const auto number = next_++;
-    std::vector<operation> batch;
-    batch.push_back(create(numbered("/k/", number), std::string(200 + number * 37 % 1500, static_cast<char>('a' + number % 26))));
-    engine_.commit(std::move(batch), [this, number](committed_batch out) {
-      const auto& said = out.outcomes.at(0);
-      if (said.what != outcome::kind::committed) return;
-      acknowledged_(number, said.at);
-      if (!stop_) next();
-    });
-  }
-  std::atomic<bool> stop_ = false;
-
- private:
-  engine& engine_;
-  std::atomic<std::uint64_t> next_;
-  std::function<void(std::uint64_t, revision)> acknowledged_;
-};
 }  // namespace troupe::storage::testing

@@ -76,7 +76,8 @@ BANNED = [   # (what, pattern, where it is allowed: path prefix -> reason)
     ("detaches", re.compile(r"caf::detached|\.detach\(\)"), {}),
     ("says new", re.compile(r"(?<![\w/#])new\s+[A-Za-z_:]+\s*[({\[]"), {
         "actors/runtime/deterministic.cpp": "the actor library's modules are handed over as plain pointers",
-        "storage/sqlite/store.cpp": "a private constructor, owned at once",
+        "storage/sqlite/table.cpp": "a private constructor, owned at once",
+        "storage/rocksdb/table.cpp": "a private constructor, owned at once",
         "tests/": "private constructors, owned at once",
     }),
     ("throws", re.compile(r"\bthrow\b(?!\()"), {

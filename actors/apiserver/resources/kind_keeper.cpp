@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/apiserver/resources/rules/relaxed.hpp"
 #include "actors/apiserver/resources/rules/write.hpp"
 #include "actors/apiserver/wire/decode.hpp"
 #include "actors/apiserver/wire/render.hpp"
@@ -360,7 +361,8 @@ class kind_keeper_state {
     if (next.erase)
       return store(j, {storage::operation::kind::erase, key, {}, present->modified()}, to_text(next.object), lost);
     if (!reserve(*j, old, next.object, ctx.name)) return;
-    store(j, {storage::operation::kind::update, key, {}, present->modified()}, to_text(next.object), lost);
+    const bool relaxed = relaxed_by_content(*kind_, ctx.subresource, old, next.object);
+    store(j, {storage::operation::kind::update, key, {}, present->modified(), relaxed}, to_text(next.object), lost);
   }
 
   /// False when it was refused (and answered).
@@ -466,6 +468,7 @@ class kind_keeper_state {
     const bool erase = what.what == storage::operation::kind::erase;
     const bytes value(std::move(text));
     if (!erase) what.value = value;
+    what.relaxed = what.relaxed || relaxed_by_place(*kind_, std::string_view(key).substr(0, key.find('/')));
     self_->request(writer_, caf::infinite, datastore::commit_operation{std::move(what)})
         .then([this, j, key, value, lost](outcome& got) {
           if (got.what == outcome::kind::conflict) return lost(got);
@@ -498,7 +501,7 @@ class kind_keeper_state {
       const auto& item = old[i].second;
       if (i >= surplus && newest_time(item->text()) >= oldest) continue;
       rt::post(writer_, datastore::commit_operation{{storage::operation::kind::erase, storage_key(item->key()), {},
-                                                     item->modified()}});
+                                                     item->modified(), relaxed_by_place(*kind_, item->ns())}});
     }
   }
 

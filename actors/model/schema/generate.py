@@ -153,7 +153,8 @@ def kind_rows(kinds, messages):
             array(f'column_{i}', 'column', columns), array(f'rename_{i}', 'std::string_view', renames),
             str(i), str(stored), str(messages[k['message']]), str(verb_bits(k['verbs'])),
             f'name_rule::{k["names"]}', flag('namespaced'), flag('status'), flag('status_on_create'), flag('generation'),
-            flag('create_on_update'), 'false' if 'conditional_update' in k['flags'] else 'true']) + '},')
+            flag('create_on_update'), 'false' if 'conditional_update' in k['flags'] else 'true',
+            quote(k.get('relaxed', '')), flag('heartbeats')]) + '},')
     return out, rows
 
 

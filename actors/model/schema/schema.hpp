@@ -60,6 +60,8 @@ struct kind {
   bool has_generation = false;         ///< metadata.generation counts changes of anything but metadata and status.
   bool create_on_update = false;       ///< PUT of an absent object creates it.
   bool unconditional_update = true;    ///< PUT without a resourceVersion overwrites.
+  std::string_view relaxed_in;         ///< Namespace whose writes may wait for their sync; "*" = all, empty = none.
+  bool heartbeats = false;             ///< A status that changes nothing but lastHeartbeatTime may wait as well.
 
   bool can(std::uint16_t wanted) const { return (verbs & wanted) == wanted; }
   /// "configmaps" or "deployments.apps": how messages name the resource.

@@ -1,3 +1,4 @@
+#include "actors/apiserver/resources/rules/relaxed.hpp"
 #include "actors/apiserver/resources/rules/service_allocation.hpp"
 #include "tests/actors/apiserver/support.hpp"
 
@@ -274,4 +275,30 @@ TEST_CASE("namespaces end in three steps, and some never") {
   auto last = good(update("namespaces", going, edited(going, "/spec/finalizers", json::array()), "finalize"));
   CHECK(last.erase);
   CHECK(!good(update("namespaces", old, edited(old, "/spec/finalizers", json::array()), "finalize")).erase);
+}
+
+TEST_CASE("node leases and events may wait for their sync, a leader's lease and everything else may not") {
+  const auto& leases = kind_of("leases", "coordination.k8s.io");
+  CHECK(relaxed_by_place(leases, "kube-node-lease"));
+  CHECK_FALSE(relaxed_by_place(leases, "kube-system"));
+  CHECK_FALSE(relaxed_by_place(leases, ""));
+  CHECK(relaxed_by_place(kind_of("events"), "default"));
+  CHECK(relaxed_by_place(kind_of("events"), "kube-system"));
+  for (const auto& kind : model::schema::kinds())
+    if (kind.plural != "events" && kind.plural != "leases") CHECK_FALSE(relaxed_by_place(kind, "kube-node-lease"));
+}
+
+TEST_CASE("a node's status may wait for its sync when only its heartbeat moved") {
+  const auto& nodes = kind_of("nodes");
+  const json old = *parse_json(R"({"metadata":{"name":"n","resourceVersion":"7"},"status":{"conditions":[
+      {"type":"Ready","status":"True","lastHeartbeatTime":"2026-01-01T00:00:00Z","lastTransitionTime":"2026-01-01T00:00:00Z"}]}})");
+  const json later = edited(old, "/status/conditions/0/lastHeartbeatTime", "2026-01-01T00:05:00Z");
+  CHECK(relaxed_by_content(nodes, "status", old, later));
+  CHECK(relaxed_by_content(nodes, "status", old, edited(later, "/metadata/managedFields", json::array({1}))));
+  CHECK_FALSE(relaxed_by_content(nodes, "", old, later));
+  CHECK_FALSE(relaxed_by_content(nodes, "status", old, edited(later, "/status/conditions/0/status", "False")));
+  CHECK_FALSE(relaxed_by_content(nodes, "status", old, edited(later, "/status/capacity/cpu", "2")));
+  CHECK_FALSE(relaxed_by_content(nodes, "status", old, edited(later, "/metadata/labels/a", "b")));
+  CHECK_FALSE(relaxed_by_content(kind_of("pods"), "status", old, later));
+  CHECK_FALSE(relaxed_by_content(nodes, "status", old, edited(old, "/status", 7)));
 }

@@ -11,11 +11,38 @@ namespace {
 const schema::kind& kind_of(std::string_view plural) { return *schema::find("", "v1", plural); }
 constexpr const char* merge = "application/merge-patch+json";
 
+/// Remembers which writes may wait for their sync, and hands everything on.
+class listening_engine final : public storage::engine {
+ public:
+  listening_engine(std::unique_ptr<storage::engine> real, std::vector<std::string>& relaxed)
+      : real_(std::move(real)), relaxed_(&relaxed) {}
+  void commit(std::vector<storage::operation> batch, commit_done done) override {
+    for (const auto& one : batch)
+      if (one.relaxed) relaxed_->push_back(one.key);
+    real_->commit(std::move(batch), std::move(done));
+  }
+  void range(storage::range_query what, range_done done) override { real_->range(std::move(what), std::move(done)); }
+  void changes_after(storage::revision after, std::size_t limit, changes_done done) override {
+    real_->changes_after(after, limit, std::move(done));
+  }
+  void compact(storage::revision to, engine::done done) override { real_->compact(to, std::move(done)); }
+  void raise_revision(storage::revision to, engine::done done) override { real_->raise_revision(to, std::move(done)); }
+  void backup(std::string path, engine::done done) override { real_->backup(std::move(path), std::move(done)); }
+  void verify(engine::done done) override { real_->verify(std::move(done)); }
+  storage::status status() const override { return real_->status(); }
+  void on_news(callback<void()> wake) override { real_->on_news(std::move(wake)); }
+
+ private:
+  std::unique_ptr<storage::engine> real_;
+  std::vector<std::string>* relaxed_;
+};
+
 /// Keepers of a few kinds over one shard on a disk in memory.
 struct rig {
   explicit rig(std::uint64_t seed = 1, std::shared_ptr<storage::memory_disk> on_disk = std::make_shared<storage::memory_disk>())
       : disk(std::move(on_disk)), on(seed) {
-    shard = on.show(datastore::make_shard(on.world, {}, storage::make_memory_engine(disk, [this](task what) { on.run.plan().in(1ms, std::move(what)); })));
+    shard = on.show(datastore::make_shard(on.world, {}, std::make_unique<listening_engine>(
+        storage::make_memory_engine(disk, [this](task what) { on.run.plan().in(1ms, std::move(what)); }), relaxed)));
     std::vector<kind_keeper_actor> told;
     for (const char* plural : {"configmaps", "events", "services"}) told.push_back(add(plural));
     add("namespaces", told);
@@ -51,6 +78,7 @@ struct rig {
     on.settle();
   }
   std::shared_ptr<storage::memory_disk> disk;
+  std::vector<std::string> relaxed;  ///< Keys of the writes that might wait for their sync.
   stage on;
   datastore::shard_actor shard;
   std::map<std::string, kind_keeper_actor> keepers;
@@ -322,4 +350,17 @@ TEST_CASE("a body that is no object of this kind is refused, and nothing is stor
   }
   CHECK(code(r.write("POST", maps, map("x"), "text/plain")) == 415);
   CHECK(r.disk->log.ends().head == head);
+}
+
+TEST_CASE("events are stored as writes that may wait for their sync, objects are not") {
+  rig r;
+  r.make_namespace("d");
+  REQUIRE(r.write("POST", maps, map("m")).created);
+  CHECK(r.relaxed.empty());
+  const std::string event = R"({"metadata":{"name":"e","namespace":"d"},"involvedObject":{"kind":"Pod","name":"p","namespace":"d"}})";
+  REQUIRE(r.write("POST", "/api/v1/namespaces/d/events", event).created);
+  CHECK(r.relaxed == std::vector<std::string>{"/registry/events/d/e"});
+  good(r.write("PATCH", maps + "/m", R"({"data":{"k":"2"}})", merge));
+  good(r.write("PATCH", "/api/v1/namespaces/d/events/e", R"({"count":2})", merge));
+  CHECK(r.relaxed.size() == 2);
 }

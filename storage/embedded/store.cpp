@@ -1,106 +1,47 @@
-#include "storage/sqlite/store.hpp"
+#include "storage/embedded/store.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
+#include "storage/embedded/jobs.hpp"
 #include "storage/log/compare.hpp"
-#include "storage/sqlite/format.hpp"
 
 namespace troupe::storage {
 namespace {
-constexpr int checkpoint_frames = 1'000;  ///< SQLite's own default; 4 MiB.
-constexpr int shrink_pages = 64;
-
-std::int64_t ask_number(sqlite3* on, const char* sql) {
-  statement ask;
-  if (!ask.prepare(on, sql) || ask.step() != SQLITE_ROW) return 0;
-  return ask.number(0);
+error missing(revision from, revision to) {
+  return fail(errc::corrupt, "revisions " + std::to_string(from) + " to " + std::to_string(to) + " are missing");
 }
 }  // namespace
 
-store::store(const sqlite_config& config) : path_(config.path), vfs_(config.vfs), rule_(config.kept) {}
+store::store(std::unique_ptr<log_table> table, std::string path, retention rule, bool relaxed)
+    : path_(std::move(path)), rule_(rule), relaxed_(relaxed), table_(std::move(table)) {}
 
 store::~store() = default;
 
-result<std::unique_ptr<store>> store::open(const sqlite_config& config) {
-  auto seen = inspect_file(config.path, config.vfs);
-  if (seen && *seen == presence::absent) {
-    if (auto made = create_file(config.path, config.vfs); !made && made.code() != errc::already_exists) return made.why();
-    seen = inspect_file(config.path, config.vfs);
-  }
-  if (!seen) return seen.why();
-  std::unique_ptr<store> out(new store(config));
-  struct stat before {};
-  const auto log_path = config.path + "-wal";
-  const bool had_log = ::stat(log_path.c_str(), &before) == 0;
-  auto done = out->connect();
-  if (done) done = out->load();
-  if (done) return out;
-  const error why = out->refusal(done.why());
-  out.reset();
-  // SQLite makes an empty write-ahead log when it looks at a file; the refused open takes it away again.
-  if (!had_log && why.code != errc::already_exists && ::stat(log_path.c_str(), &before) == 0 && before.st_size == 0)
-    ::unlink(log_path.c_str());
-  return why;
-}
-
-result<void> store::connect() {
-  auto opened = open_database(path_, SQLITE_OPEN_READWRITE, vfs_);
-  if (!opened) return opened.why();
-  connection_ = std::move(*opened);
-  // Until the file has been accepted, closing must not write to it.
-  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  const char* settings =
-      "PRAGMA locking_mode=EXCLUSIVE;PRAGMA synchronous=FULL;PRAGMA wal_autocheckpoint=0;PRAGMA cache_size=-2048;"
-      "PRAGMA mmap_size=0;PRAGMA temp_store=MEMORY;PRAGMA journal_size_limit=16777216;SELECT count(*) FROM sqlite_schema";
-  if (const int code = run_sql(connection_.get(), settings); code != SQLITE_OK)
-    return sqlite_error(code, path_, "opening it");
-  return table_.prepare(connection_.get());
-}
-
-error store::refusal(const error& why) const {
-  if (why.code != errc::corrupt || why.note.starts_with(path_)) return why;
-  return fail(errc::corrupt, path_ + ": " + why.note +
-                                 "; restore a backup over it, or move it away to begin empty; nothing was changed");
-}
-
 result<void> store::load() {
-  const auto meta = read_meta(connection_.get());
+  const auto meta = table_->read_meta();
   if (!meta) return meta.why();
   ends_ = meta->ends;
   purged_to_ = ends_.floor;
   revision last = ends_.floor;
   log_row row;
-  int code = SQLITE_OK;
-  table_.begin_scan(0, INT64_MAX);
+  table_->begin_scan(0, INT64_MAX);
   auto got = log_table::found::none;
   result<void> fine;
-  while (fine && (got = table_.next(row, code)) == log_table::found::row) fine = load_row(row, last);
+  while (fine && (got = table_->next(row)) == log_table::found::row) fine = load_row(row, last);
   if (got == log_table::found::bad)
     fine = fail(errc::corrupt, "the checksum of revision " + std::to_string(row.at) + " (key " + std::string(row.key) +
                                    ") does not match");
-  table_.end_scan();
+  table_->end_scan();
   if (!fine) return fine;
-  if (got == log_table::found::failed) return sqlite_error(code, path_, "reading the log");
-  if (last < ends_.head && ends_.head > ends_.floor)
-    return fail(errc::corrupt, "revisions " + std::to_string(last + 1) + " to " + std::to_string(ends_.head) + " are missing");
+  if (got == log_table::found::failed) return table_->why("reading the log");
+  if (ends_.next_after(last) <= ends_.head && ends_.head > ends_.floor) return missing(ends_.next_after(last), ends_.head);
   ends_.head = std::max(ends_.head, last);
-  if (meta->copy)
-    if (auto ok = become_restored(*meta); !ok) return ok;
-  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
-  sqlite3_wal_hook(connection_.get(), [](void* me, sqlite3*, const char*, int frames) {
-    static_cast<store*>(me)->log_frames_ = frames;
-    return SQLITE_OK;
-  }, this);
-  return {};
+  return open_up(*meta);
 }
 
 result<void> store::load_row(const log_row& row, revision& last) {
   const key_state* before = index_.find(row.key);
   const bool was_live = before != nullptr && before->live();
   if (row.at > ends_.floor) {
-    if (row.at != last + 1)
-      return fail(errc::corrupt, "revisions " + std::to_string(last + 1) + " to " + std::to_string(row.at - 1) + " are missing");
+    if (row.at != ends_.next_after(last)) return missing(ends_.next_after(last), row.at - 1);
     last = row.at;
     const bool follows = row.version == 1 ? !was_live : was_live && before->modified == row.previous;
     if (!follows)
@@ -115,38 +56,46 @@ result<void> store::load_row(const log_row& row, revision& last) {
   return {};
 }
 
-result<void> store::become_restored(const meta_values& copy) {
-  ends_ = bounds{ends_.head, copy.ends.floor}.restored();
+/// The log was accepted: from here on it may be written.
+result<void> store::open_up(const meta_values& meta) {
+  table_->allow_writes(true);
+  reserve_.ceiling = meta.reserved;
+  const bool lost = !meta.copy && reserve_.has_lost(ends_.head);  // A copy jumps further, and was flushed.
+  if (lost) ends_ = ends_.with_hole(reserve_.ceiling);
+  if (meta.copy) ends_ = ends_.restored();
+  if (!lost && !meta.copy) return {};
+  reserve_ = {};
   if (!begin() || !write_ends() || !commit()) return *trouble_;
   return {};
 }
 
-void store::break_down(int code, std::string_view doing) {
+void store::break_down(std::string_view doing) {
   if (trouble_) return;
-  trouble_ = sqlite_error(code, path_, doing);
-  if (in_transaction_) table_.rollback();
-  in_transaction_ = false;
+  trouble_ = table_->why(doing);
+  if (in_transaction_) table_->rollback();
+  in_transaction_ = pending_ = false;
   // A disk that failed once is not written to again, not even while closing.
-  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  table_->allow_writes(false);
 }
 
 bool store::begin() {
   if (in_transaction_) return true;
   if (broken()) return false;
-  if (const int code = table_.begin(); code != SQLITE_OK) {
-    break_down(code, "beginning a transaction");
+  if (!table_->begin()) {
+    break_down("beginning a transaction");
     return false;
   }
   return in_transaction_ = true;
 }
 
 bool store::commit() {
-  if (const int code = table_.commit(); code != SQLITE_OK) {
+  if (!table_->commit()) {
     commit_failed_ = !broken();
-    break_down(code, "committing");
+    break_down("committing");
     return false;
   }
-  in_transaction_ = false;
+  in_transaction_ = pending_ = false;
+  written_rows_ = written_bytes_ = idle_purged_ = 0;
   return true;
 }
 
@@ -159,6 +108,7 @@ void store::apply(std::vector<operation>& batch, committed_batch& out) {
     const key_state* now = index_.find(asked.key);
     said.what = judge(asked, now);
     if (said.what == outcome::kind::committed) {
+      (asked.relaxed && relaxed_ ? group_relaxed_ : group_durable_) = true;
       write(asked, now, said, out.changes);
     } else if (said.what == outcome::kind::too_large) {
       said.note = too_large_note(asked);
@@ -190,12 +140,13 @@ void store::write(operation& asked, const key_state* now, outcome& said, std::ve
   row.version = next.version;
   row.key = asked.key;
   if (next.live()) row.value = asked.value.view();
-  if (const int code = table_.insert(row); code != SQLITE_OK) {
+  if (!table_->insert(row)) {
     said.what = outcome::kind::unavailable;
-    return break_down(code, "writing a record");
+    return break_down("writing a record");
   }
   ++ends_.head;
   ++written_rows_;
+  written_bytes_ += next.bytes;
   dead_bytes_ += dying_bytes(now, next);
   change& told = changes.emplace_back();
   told.at = said.at;
@@ -208,23 +159,50 @@ void store::write(operation& asked, const key_state* now, outcome& said, std::ve
   told.key = std::move(asked.key);
 }
 
-void store::finish_group() {
+bool store::finish_group() {
   end_read();
-  if (in_transaction_ && !broken()) {
-    if (const revision floor = crowded_floor(ends_, rule_, dead_bytes_); floor > ends_.floor && purged_to_ >= purge_limit()) {
-      ends_.floor = floor;
-      write_ends();
+  const bool durable = std::exchange(group_durable_, false), relaxed = std::exchange(group_relaxed_, false);
+  if (!in_transaction_ || broken() || (!durable && !relaxed)) return false;
+  if (!durable && reserve_.covers(ends_.head) && written_bytes_ < pending_bytes_max) {
+    if (!table_->hand_over()) {
+      break_down("writing records");
+      return false;
     }
-    purge(deletes_per_row_max * written_rows_);
-    if (!broken()) commit();
+    pending_ = true;
+    return false;
   }
-  written_rows_ = 0;
+  const bool raise_ceiling = (!durable && !reserve_.covers(ends_.head)) || reserve_.is_near(ends_.head);
+  if (raise_ceiling) reserve_.raise(ends_.head);
+  const revision floor = crowded_floor(ends_, rule_, dead_bytes_);
+  const bool raise_floor = floor > ends_.floor && purged_to_ >= purge_limit();
+  if (raise_floor) ends_.floor = floor;
+  if (raise_floor || raise_ceiling) write_ends();
+  purge(deletes_per_row_max * written_rows_);
+  return !broken() && commit();
+}
+
+void store::flush() {
+  if (!pending_ || broken()) return;
+  end_read();
+  if (reserve_.is_near(ends_.head)) {
+    reserve_.raise(ends_.head);
+    write_ends();
+  }
+  purge(deletes_per_row_max * written_rows_);
+  if (!broken()) commit();
+}
+
+void store::rest() {
+  if (!reserving()) return;
+  end_read();
+  if (!begin()) return;
+  reserve_ = {};
+  if (write_ends()) commit();
 }
 
 bool store::write_ends() {
-  if (auto ok = write_meta(connection_.get(), {ends_, false}); ok) return true;
-  const int code = sqlite3_extended_errcode(connection_.get());
-  break_down(code == SQLITE_OK ? SQLITE_IOERR : code, "raising the floor");
+  if (table_->write_meta({ends_, reserve_.ceiling, false})) return true;
+  break_down("writing the ends of the log");
   return false;
 }
 
@@ -232,13 +210,12 @@ void store::purge(std::size_t deletes_max) {
   const revision upto = purge_limit();
   if (upto <= purged_to_ || deletes_max == 0 || broken()) return;
   // A row lets go of one row, a tombstone of two; creations of none, so the list may be longer than needed.
-  if (const int code = table_.list_doomed(purged_to_, upto, deletes_max, doomed_); code != SQLITE_OK)
-    return break_down(code, "looking for old records");
+  if (!table_->list_doomed(purged_to_, upto, deletes_max, doomed_)) return break_down("looking for old records");
   std::size_t deleted = 0;
   for (const auto& one : doomed_) {
     if (deleted >= deletes_max) return;
     const auto let_go = [&](revision which, std::uint32_t cost) {
-      if (const int code = table_.erase(which); code != SQLITE_OK) return break_down(code, "deleting an old record");
+      if (!table_->erase(which)) return break_down("deleting an old record");
       dead_bytes_ -= std::min<std::uint64_t>(dead_bytes_, cost);
       ++deleted;
     };
@@ -257,7 +234,7 @@ void store::purge(std::size_t deletes_max) {
 
 result<void> store::compact(revision to) {
   if (broken()) return fail(errc::unavailable, trouble_->note);
-  if (auto ok = ends_.readable(std::max(to, ends_.floor)); !ok) return ok.why();
+  if (auto ok = ends_.readable(std::max(to, ends_.floor)); !ok && ok.code() != errc::gone) return ok.why();
   const revision floor = raised_floor(ends_, rule_, to);
   if (floor == ends_.floor) return {};
   if (!begin()) return fail(errc::unavailable, trouble_->note);
@@ -267,35 +244,37 @@ result<void> store::compact(revision to) {
   return fail(commit_failed_ ? errc::outcome_unknown : errc::unavailable, trouble_->note);
 }
 
+result<void> store::raise(revision to) {
+  if (broken()) return fail(errc::unavailable, trouble_->note);
+  if (to <= ends_.head) return {};
+  if (!begin()) return fail(errc::unavailable, trouble_->note);
+  const auto before = std::pair(ends_, reserve_);
+  ends_ = ends_.raised(to);
+  reserve_ = {};
+  if (write_ends() && commit()) return {};
+  std::tie(ends_, reserve_) = before;
+  return fail(commit_failed_ ? errc::outcome_unknown : errc::unavailable, trouble_->note);
+}
+
 void store::tidy() {
+  end_read();
   if (purge_limit() > purged_to_) {
     if (!begin()) return;
     purge(idle_purge_rows_max);
-    if (!broken()) commit();
+    // Beside relaxed writes that wait anyway a few slices go in one commit.
+    idle_purged_ += idle_purge_rows_max;
+    if (!broken() && (!pending_ || idle_purged_ > idle_purge_rows_max)) commit();
   } else if (shrinkable_) {
-    const auto free = ask_number(connection_.get(), "PRAGMA freelist_count");
-    shrinkable_ = free > shrink_pages && free * 4 > ask_number(connection_.get(), "PRAGMA page_count");
-    if (!shrinkable_) {
-      if (std::exchange(shrunk_, false)) checkpoint();  // Only this makes the file itself shorter.
-      return;
-    }
-    shrunk_ = true;
-    const auto sql = "PRAGMA incremental_vacuum(" + std::to_string(shrink_pages) + ")";
-    if (const int code = run_sql(connection_.get(), sql.c_str()); code != SQLITE_OK) break_down(code, "shrinking the file");
+    flush();
+    if (!broken() && !table_->shrink(shrinkable_)) break_down("shrinking the file");
   }
-  checkpoint_when_due();
+  upkeep();
 }
 
-void store::checkpoint_when_due() {
-  if (log_frames_ >= checkpoint_frames) checkpoint();
-}
-
-void store::checkpoint() {
-  if (broken()) return;
+void store::upkeep() {
+  if (broken() || in_transaction_) return;
   end_read();
-  const int code = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  log_frames_ = 0;
-  if (code != SQLITE_OK) break_down(code, "copying the write-ahead log back");
+  if (!table_->upkeep()) break_down("keeping the files short");
 }
 
 result<log_row> store::read(revision at) {
@@ -303,8 +282,7 @@ result<log_row> store::read(revision at) {
   end_read();
   reading_ = true;
   log_row out;
-  int code = SQLITE_OK;
-  switch (table_.read(at, out, code)) {
+  switch (table_->read(at, out)) {
     case log_table::found::row: return out;
     case log_table::found::none: return fail(errc::not_found, "revision " + std::to_string(at) + " is not in the log");
     case log_table::found::bad:
@@ -313,7 +291,7 @@ result<log_row> store::read(revision at) {
     case log_table::found::failed: break;
   }
   end_read();
-  break_down(code, "reading a record");
+  break_down("reading a record");
   return fail(errc::closed, trouble_->note);
 }
 
@@ -321,11 +299,10 @@ result<std::optional<log_row>> store::read_at(const key_state& newest, revision 
   revision walk = newest.modified;
   while (walk > at) {
     log_row link;
-    int code = SQLITE_OK;
     ++rows_read;
-    const auto got = table_.read_link(walk, link, code);
+    const auto got = table_->read_link(walk, link);
     if (got == log_table::found::failed) {
-      break_down(code, "reading a record");
+      break_down("reading a record");
       return fail(errc::closed, trouble_->note);
     }
     if (got != log_table::found::row || link.previous >= walk)

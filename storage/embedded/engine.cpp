@@ -1,8 +1,6 @@
-// The writer thread. It takes whatever has queued while the last commit was synced, without waiting
-// for more: that is the whole of group commit.
-//
-//   commit() -> queue -> [ writer: apply* -> COMMIT -> completions -> checkpoint ] -> slice of a job -> ...
-#include <sys/stat.h>
+//   commit() -> queue -> [ writer: apply* -> COMMIT -> completions -> upkeep ] -> slice of a job -> ...
+//   relaxed:             [ writer: apply* -> completions ] ... COMMIT with the next durable one, or when due
+#include "storage/embedded/engine.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "storage/sqlite/jobs.hpp"
+#include "storage/embedded/jobs.hpp"
 
 namespace troupe::storage {
 namespace {
@@ -29,15 +27,15 @@ struct entry {
   committed_batch out;
 };
 
-class sqlite_engine final : public engine {
+class embedded_engine final : public engine {
  public:
-  sqlite_engine(const sqlite_config& config, std::unique_ptr<store> opened)
-      : config_(config), store_(std::move(opened)) {
+  embedded_engine(const embedded_config& config, std::unique_ptr<store> opened, std::function<std::uint64_t()> file_bytes)
+      : config_(config), file_bytes_(std::move(file_bytes)), store_(std::move(opened)) {
     published_.now = standing::leading;
     publish();
     writer_ = std::thread([this] { run(); });
   }
-  ~sqlite_engine() override {
+  ~embedded_engine() override {
     {
       const std::lock_guard hold(mutex_);
       stopping_ = true;
@@ -65,7 +63,13 @@ class sqlite_engine final : public engine {
     }));
   }
   void backup(std::string path, engine::done finished) override {
-    enter(make_backup_job(std::move(path), std::move(finished)));
+    enter(store_->table().make_backup_job(std::move(path), std::move(finished)));
+  }
+  void raise_revision(revision to, engine::done finished) override {
+    enter(make_raise_job(to, [this, finished = std::move(finished)](result<void> what) {
+      publish();
+      finished(std::move(what));
+    }));
   }
   void verify(engine::done finished) override { enter(make_verify_job(std::move(finished))); }
 
@@ -84,6 +88,8 @@ class sqlite_engine final : public engine {
   void enter(entry fresh);
   void run();
   bool take(std::vector<entry>& group);
+  std::optional<duration> patience() const;
+  void settle_when_due();
   void run_group(std::vector<entry>& group);
   void run_slice(std::unique_ptr<job> work);
   void refuse(entry& one, outcome::kind what, std::string_view note);
@@ -91,10 +97,13 @@ class sqlite_engine final : public engine {
   void publish();
   void sample(mono_time began);
 
-  const sqlite_config config_;
+  const embedded_config config_;
+  const std::function<std::uint64_t()> file_bytes_;
   std::unique_ptr<store> store_;            ///< Writer thread only, once it runs.
   std::deque<std::unique_ptr<job>> slow_;   ///< Writer thread only: begun, next slice in turn.
   bool idle_ = false;                       ///< Writer thread only: idle_wait has passed with nothing to do.
+  std::optional<mono_time> flush_due_;      ///< Writer thread only: set while relaxed writes wait.
+  std::optional<mono_time> rest_due_;       ///< Writer thread only: set since the last relaxed write.
 
   mutable std::mutex mutex_;
   std::condition_variable ready_;
@@ -108,7 +117,7 @@ class sqlite_engine final : public engine {
   std::thread writer_;
 };
 
-void sqlite_engine::enter(entry fresh) {
+void embedded_engine::enter(entry fresh) {
   bool wake = false;
   std::vector<operation> dropped;  // Freed outside the lock.
   {
@@ -134,22 +143,33 @@ void sqlite_engine::enter(entry fresh) {
   if (wake) ready_.notify_one();
 }
 
-bool sqlite_engine::take(std::vector<entry>& group) {
+/// How long the thread may wait for work before it has to do something by itself; nothing = for ever.
+std::optional<duration> embedded_engine::patience() const {
+  std::optional<duration> out;
+  const auto no_longer_than = [&](duration most) { out = out ? std::min(*out, most) : most; };
+  if (store_->untidy()) no_longer_than(config_.idle_wait);
+  if (flush_due_) no_longer_than(*flush_due_ - config_.now());
+  else if (rest_due_ && store_->reserving()) no_longer_than(*rest_due_ - config_.now());
+  return out;
+}
+
+bool embedded_engine::take(std::vector<entry>& group) {
   group.clear();
   std::unique_lock hold(mutex_);
-  if (queue_.empty() && slow_.empty() && !stopping_) {
-    waiting_ = true;
-    const auto stirred = [this] { return !queue_.empty() || stopping_; };
-    if (!store_->untidy()) {
-      ready_.wait(hold, stirred);
-      idle_ = false;
-    } else {
-      idle_ = idle_ ? !stirred() : !ready_.wait_for(hold, config_.idle_wait, stirred);
+  const auto stirred = [this] { return !queue_.empty() || stopping_; };
+  if (!stirred() && slow_.empty()) {
+    if (!(idle_ && store_->untidy())) {
+      const auto wait = patience();
+      waiting_ = true;
+      if (wait) ready_.wait_for(hold, *wait, stirred);
+      else ready_.wait(hold, stirred);
+      waiting_ = false;
+      idle_ = !stirred() && store_->untidy() && *wait >= config_.idle_wait;
     }
-    waiting_ = false;
   } else {
     idle_ = false;
   }
+  if (!queue_.empty()) idle_ = false;
   if (queue_.empty()) return !(stopping_ && slow_.empty());
   std::size_t operations = 0, size = 0;
   while (!queue_.empty()) {
@@ -165,7 +185,7 @@ bool sqlite_engine::take(std::vector<entry>& group) {
   return true;
 }
 
-void sqlite_engine::run() {
+void embedded_engine::run() {
   std::vector<entry> group;
   while (take(group)) {
     if (idle_) {
@@ -177,26 +197,45 @@ void sqlite_engine::run() {
     } else if (!group.empty()) {
       run_group(group);
     }
+    settle_when_due();
     if (slow_.empty()) continue;
     auto work = std::move(slow_.front());
     slow_.pop_front();
     run_slice(std::move(work));
     if (store_->broken()) publish();
   }
+  store_->flush();
+  store_->rest();
 }
 
-void sqlite_engine::run_slice(std::unique_ptr<job> work) {
+void embedded_engine::settle_when_due() {
+  if (!flush_due_ && !rest_due_) return;
+  if (!store_->pending()) flush_due_.reset();
+  const mono_time now = config_.now();
+  if (flush_due_ && now >= *flush_due_) {
+    store_->flush();
+    flush_due_.reset();
+    store_->upkeep();
+  } else if (rest_due_ && now >= *rest_due_ && !flush_due_) {
+    store_->rest();
+    rest_due_.reset();
+  }
+  if (store_->broken()) publish();
+}
+
+void embedded_engine::run_slice(std::unique_ptr<job> work) {
+  if (work->wants_flush()) store_->flush();
   if (!work->run(*store_)) slow_.push_back(std::move(work));
   store_->end_read();
 }
 
-void sqlite_engine::refuse(entry& one, outcome::kind what, std::string_view note) {
+void embedded_engine::refuse(entry& one, outcome::kind what, std::string_view note) {
   one.out.changes.clear();
   one.out.outcomes.assign(one.operations, outcome{what, 0, {}, std::string(note)});
 }
 
 /// The group did not make it: nobody may be told what its transaction showed.
-void sqlite_engine::retract(entry& one) {
+void embedded_engine::retract(entry& one) {
   const bool unknown = store_->commit_failed();
   one.out.changes.clear();
   for (auto& said : one.out.outcomes) {
@@ -206,19 +245,26 @@ void sqlite_engine::retract(entry& one) {
   }
 }
 
-void sqlite_engine::run_group(std::vector<entry>& group) {
+void embedded_engine::run_group(std::vector<entry>& group) {
   const bool was_broken = store_->broken();
+  bool relaxed = false;
   for (auto& one : group) {
+    for (const auto& asked : one.batch) relaxed = relaxed || asked.relaxed;
     if (one.refused) refuse(one, *one.refused, one.note);
     else if (was_broken) refuse(one, outcome::kind::unavailable, store_->trouble().note);
     else store_->apply(one.batch, one.out);
   }
   const mono_time began = config_.now ? config_.now() : mono_time{};
-  store_->finish_group();
+  const bool synced = store_->finish_group();
+  if (relaxed && config_.now) {
+    rest_due_ = began + config_.relaxed_quiet;
+    if (store_->pending() && !flush_due_) flush_due_ = began + config_.relaxed_delay;
+  }
+  if (synced) flush_due_.reset();
   if (!was_broken && store_->broken())
     for (auto& one : group)
       if (!one.refused) retract(one);
-  sample(began);
+  if (synced) sample(began);
   publish();
   std::size_t operations = 0, size = 0;
   for (const auto& one : group) {
@@ -235,18 +281,18 @@ void sqlite_engine::run_group(std::vector<entry>& group) {
     one.done(std::move(one.out));
     one.done = nullptr;
   }
-  store_->checkpoint_when_due();
+  store_->upkeep();
   if (store_->broken()) publish();
 }
 
-void sqlite_engine::sample(mono_time began) {
+void embedded_engine::sample(mono_time began) {
   if (!config_.now || store_->broken()) return;
   const auto took = std::chrono::duration<float, std::milli>(config_.now() - began).count();
   const std::lock_guard hold(mutex_);
   sync_ms_[sync_count_++ % sync_samples] = took;
 }
 
-void sqlite_engine::publish() {
+void embedded_engine::publish() {
   bool fell = false;
   {
     const std::lock_guard hold(mutex_);
@@ -261,7 +307,7 @@ void sqlite_engine::publish() {
   if (fell && wake_) wake_();
 }
 
-storage::status sqlite_engine::status() const {
+storage::status embedded_engine::status() const {
   storage::status out;
   std::vector<float> samples;
   {
@@ -274,18 +320,17 @@ storage::status sqlite_engine::status() const {
     out.sync_p50_ms = static_cast<double>(samples[samples.size() / 2]);
     out.sync_p99_ms = static_cast<double>(samples[samples.size() * 99 / 100]);
   }
-  for (const char* tail : {"", "-wal"}) {
-    struct stat seen {};
-    if (::stat((config_.path + tail).c_str(), &seen) == 0) out.file_bytes += static_cast<std::uint64_t>(seen.st_size);
-  }
+  out.file_bytes = file_bytes_();
   return out;
 }
 
 }  // namespace
 
-std::vector<std::string> problems(const sqlite_config& config) {
+std::vector<std::string> problems(const embedded_config& config) {
   std::vector<std::string> out;
   if (config.path.empty()) out.push_back("path is empty");
+  if (config.relaxed_delay < duration(0)) out.push_back("relaxed_delay is negative");
+  if (config.relaxed_quiet < config.relaxed_delay) out.push_back("relaxed_quiet is shorter than relaxed_delay");
   if (config.kept.kept_revisions_min < 0) out.push_back("kept_revisions_min is negative");
   if (config.in_flight_operations_max < batch_operations_max)
     out.push_back("in_flight_operations_max is less than a batch may have");
@@ -293,11 +338,9 @@ std::vector<std::string> problems(const sqlite_config& config) {
   return out;
 }
 
-result<std::unique_ptr<engine>> open_sqlite(const sqlite_config& config) {
-  if (const auto wrong = problems(config); !wrong.empty()) return fail(errc::invalid, wrong.front());
-  auto opened = store::open(config);
-  if (!opened) return opened.why();
-  return std::unique_ptr<engine>(std::make_unique<sqlite_engine>(config, std::move(*opened)));
+std::unique_ptr<engine> make_embedded_engine(const embedded_config& config, std::unique_ptr<store> opened,
+                                             std::function<std::uint64_t()> file_bytes) {
+  return std::make_unique<embedded_engine>(config, std::move(opened), std::move(file_bytes));
 }
 
 }  // namespace troupe::storage

@@ -1,10 +1,6 @@
-#include "storage/sqlite/jobs.hpp"
-
-#include <unistd.h>
+#include "storage/embedded/jobs.hpp"
 
 #include <optional>
-
-#include "storage/sqlite/format.hpp"
 
 namespace troupe::storage {
 namespace {
@@ -113,10 +109,9 @@ class changes_job final : public job {
     if (on.broken()) return finish(fail(errc::closed, on.trouble().note));
     budget used;
     log_row row;
-    int code = SQLITE_OK;
     auto got = log_table::found::row;
     on.table().begin_scan(after_, upto_);
-    while (!used.spent() && out_.size() < limit_ && (got = on.table().next(row, code)) == log_table::found::row) {
+    while (!used.spent() && out_.size() < limit_ && (got = on.table().next(row)) == log_table::found::row) {
       ++used.rows;
       used.bytes += row.value.size();
       after_ = row.at;
@@ -124,7 +119,7 @@ class changes_job final : public job {
     }
     on.table().end_scan();
     if (got == log_table::found::failed) {
-      on.break_down(code, "reading changes");
+      on.break_down("reading changes");
       return finish(fail(errc::closed, on.trouble().note));
     }
     if (got == log_table::found::bad)
@@ -160,68 +155,17 @@ class compact_job final : public job {
   engine::done done_;
 };
 
-/// SQLite's online backup on the writer's own connection: what is committed meanwhile is carried over by
-/// SQLite, so it never begins anew. Each slice is synced, so that no large sync waits at the end.
-class backup_job final : public job {
+class raise_job final : public job {
  public:
-  backup_job(std::string path, engine::done done) : path_(std::move(path)), done_(std::move(done)) {}
-  ~backup_job() override { abandon(); }
-
+  raise_job(revision to, engine::done done) : to_(to), done_(std::move(done)) {}
   bool run(store& on) override {
-    if (on.broken()) return finish(fail(errc::closed, on.trouble().note));
-    if (copy_ == nullptr)
-      if (auto ok = begin(on); !ok) return finish(ok);
-    const int code = sqlite3_backup_step(copy_, slice_backup_pages);
-    if (code != SQLITE_OK && code != SQLITE_DONE) return finish(sqlite_error(code, path_, "copying pages"));
-    if (code == SQLITE_OK) {
-      auto synced = sync_path(path_, false);
-      return synced ? false : finish(synced);
-    }
-    return finish(complete(on));
-  }
-
- private:
-  result<void> begin(store& on) {
-    if (auto made = touch_private(path_); !made) return made;
-    made_ = true;
-    auto opened = open_database(path_, SQLITE_OPEN_READWRITE, {});
-    if (!opened) return opened.why();
-    to_ = std::move(*opened);
-    const int code = run_sql(to_.get(), "PRAGMA locking_mode=EXCLUSIVE;PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF;"
-                                        "PRAGMA cache_size=-1024");
-    if (code != SQLITE_OK) return sqlite_error(code, path_, "preparing the copy");
-    copy_ = sqlite3_backup_init(to_.get(), "main", on.connection(), "main");
-    if (copy_ == nullptr) return sqlite_error(sqlite3_extended_errcode(to_.get()), path_, "beginning the copy");
-    return {};
-  }
-  result<void> complete(store& on) {
-    if (const int code = sqlite3_backup_finish(std::exchange(copy_, nullptr)); code != SQLITE_OK)
-      return sqlite_error(code, path_, "finishing the copy");
-    if (auto ok = write_meta(to_.get(), {on.ends(), true}); !ok) return ok;
-    if (const int code = sqlite3_close(to_.release()); code != SQLITE_OK) return sqlite_error(code, path_, "closing the copy");
-    if (auto ok = sync_path(path_, false); !ok) return ok;
-    if (auto ok = sync_path(path_, true); !ok) return ok;
-    made_ = false;
-    return {};
-  }
-  void abandon() {
-    if (copy_ != nullptr) sqlite3_backup_finish(std::exchange(copy_, nullptr));
-    to_.reset();
-    if (!std::exchange(made_, false)) return;
-    ::unlink(path_.c_str());
-    ::unlink((path_ + "-wal").c_str());
-  }
-  bool finish(result<void> with) {
-    abandon();
-    done_(std::move(with));
+    done_(on.raise(to_));
     return true;
   }
 
-  std::string path_;
+ private:
+  revision to_;
   engine::done done_;
-  database to_;
-  sqlite3_backup* copy_ = nullptr;
-  bool made_ = false;  ///< The file is ours to remove.
 };
 
 /// First every row against its checksum and the index, then every index entry against its row.
@@ -238,11 +182,10 @@ class verify_job final : public job {
   bool check_rows(store& on) {
     budget used;
     log_row row;
-    int code = SQLITE_OK;
     auto got = log_table::found::row;
     result<void> fine;
     on.table().begin_scan(after_, INT64_MAX);
-    while (!used.spent() && fine && (got = on.table().next(row, code)) == log_table::found::row) {
+    while (!used.spent() && fine && (got = on.table().next(row)) == log_table::found::row) {
       ++used.rows;
       used.bytes += row.value.size();
       after_ = row.at;
@@ -252,7 +195,7 @@ class verify_job final : public job {
     if (got == log_table::found::bad) fine = wrong(row.at, row.key, "has a checksum that does not match");
     on.table().end_scan();
     if (got == log_table::found::failed) {
-      on.break_down(code, "verifying the log");
+      on.break_down("verifying the log");
       fine = fail(errc::closed, on.trouble().note);
     }
     if (!fine) return finish(fine);
@@ -271,10 +214,9 @@ class verify_job final : public job {
       }
       ++used.rows;
       log_row row;
-      int code = SQLITE_OK;
-      const auto got = on.table().read_link(now.modified, row, code);
+        const auto got = on.table().read_link(now.modified, row);
       if (got == log_table::found::failed) {
-        on.break_down(code, "verifying the log");
+        on.break_down("verifying the log");
         fine = fail(errc::closed, on.trouble().note);
       } else if (got != log_table::found::row) {
         fine = wrong(now.modified, key, "is not in the log");
@@ -309,8 +251,8 @@ std::unique_ptr<job> make_changes_job(revision after, std::size_t limit, engine:
 std::unique_ptr<job> make_compact_job(revision to, engine::done done) {
   return std::make_unique<compact_job>(to, std::move(done));
 }
-std::unique_ptr<job> make_backup_job(std::string path, engine::done done) {
-  return std::make_unique<backup_job>(std::move(path), std::move(done));
+std::unique_ptr<job> make_raise_job(revision to, engine::done done) {
+  return std::make_unique<raise_job>(to, std::move(done));
 }
 std::unique_ptr<job> make_verify_job(engine::done done) { return std::make_unique<verify_job>(std::move(done)); }
 
