@@ -4,7 +4,11 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
+#include <ctime>
+#include <memory>
 #include <string_view>
 
 namespace troupe::net::rpc {
@@ -38,7 +42,35 @@ grpc::ChannelArguments arguments_of(const channel_options& with) {
   out.SetMaxReceiveMessageSize(with.message_bytes_max);
   return out;
 }
+
+template <auto Free>
+struct freeing {
+  template <class T>
+  void operator()(T* what) const {
+    Free(what);
+  }
+};
+
+/// When the first certificate of `pem` is not valid at `now`: why; "unreadable" when there is none.
+std::string trouble_of(const std::string& pem, wall_time now) {
+  const std::unique_ptr<BIO, freeing<BIO_free>> text(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const std::unique_ptr<X509, freeing<X509_free>> read(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+  if (!read) return "our certificate cannot be read";
+  auto at = static_cast<std::time_t>(now.time_since_epoch() / 1s);
+  if (X509_cmp_time(X509_get0_notAfter(read.get()), &at) < 0) return "our certificate has expired";
+  if (X509_cmp_time(X509_get0_notBefore(read.get()), &at) > 0) return "our certificate is not valid yet";
+  return {};
+}
 }  // namespace
+
+std::string explained(const std::string& note, const std::string& url, const channel_options& with, wall_time now) {
+  if (!url.starts_with("https://") || note.find("certificate") != std::string::npos) return note;
+  if (with.certificate.empty()) return note + " (we have shown no certificate)";
+  if (const auto own = trouble_of(with.certificate, now); !own.empty()) return note + " (" + own + ")";
+  const bool hung_up = note.find("read failed") != std::string::npos || note.find("reset by peer") != std::string::npos ||
+                       note.find("Socket closed") != std::string::npos;
+  return hung_up ? note + " (the other side may not accept our certificate)" : note;
+}
 
 result<std::shared_ptr<grpc::Channel>> make_channel(const std::string& url, const channel_options& with) {
   const auto bad = [&url](const char* why) { return fail(errc::invalid, "endpoint \"" + url + "\": " + why); };

@@ -22,4 +22,8 @@ struct channel_options {
 /// Connects when it is first used. No proxy of the environment is asked.
 result<std::shared_ptr<grpc::Channel>> make_channel(const std::string& url, const channel_options& with);
 
+/// What a person should hear of a failure to reach `url`: `note`, and over TLS what is wrong with our own certificate at
+/// `now`, or, when the other side hung up, that it may not accept it. gRPC does not pass on the other side's alert.
+std::string explained(const std::string& note, const std::string& url, const channel_options& with, wall_time now);
+
 }  // namespace troupe::net::rpc

@@ -108,7 +108,7 @@ void etcd_cluster::attempt(bool writes, std::size_t number, Ask ask, answer<Repl
         if (status.ok()) return finish<Reply>(done, std::move(said));
         auto why = read_failure(status);
         const bool go_on = why.what == verdict::elsewhere || (why.what == verdict::doubtful && !writes);
-        why.note = at->url + ": " + why.note;
+        why.note = at->url + ": " + explained(why.note, at->url, at->options, system_wall_clock().now());
         if (!go_on || last) return finish<Reply>(done, to_error(why, writes));
         loop_.after((number + 1) % ends_.size() == 0 ? pause : 1ms, [this, writes, number, ask = std::move(ask), done = std::move(done)]() mutable {
           attempt<Reply>(writes, number + 1, std::move(ask), std::move(done));
@@ -134,7 +134,7 @@ void etcd_cluster::there(std::string url, bool writes, duration limit, Ask ask, 
         [this, at, writes, done = std::move(done)](const grpc::Status& status, Reply& said) mutable {
           if (status.ok()) return finish<Reply>(done, std::move(said));
           auto why = read_failure(status);
-          why.note = at->url + ": " + why.note;
+          why.note = at->url + ": " + explained(why.note, at->url, at->options, system_wall_clock().now());
           finish<Reply>(done, to_error(why, writes));
         });
   });

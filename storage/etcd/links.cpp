@@ -16,6 +16,7 @@ result<std::unique_ptr<endpoint>> make_endpoint(const std::string& url, const et
   if (!channel) return channel.why();
   auto out = std::make_unique<endpoint>();
   out->url = url;
+  out->options = std::move(with);
   out->channel = std::move(*channel);
   out->kv = pb::KV::NewStub(out->channel);
   out->watch = pb::Watch::NewStub(out->channel);
@@ -51,7 +52,7 @@ void links::ask(endpoint& which) {
 
 void links::answered(endpoint& which, const grpc::Status& status, const pb::StatusResponse& said) {
   which.asking = false;
-  if (!status.ok()) mark(which, endpoint::health::bad, status.error_message());
+  if (!status.ok()) mark(which, endpoint::health::bad, explained(status.error_message(), which.url, which.options, system_wall_clock().now()));
   else if (said.leader() == 0) mark(which, endpoint::health::bad, "it knows no leader");
   else if (said.islearner()) mark(which, endpoint::health::bad, "it is a learner");
   else mark(which, endpoint::health::good, {});

@@ -30,6 +30,7 @@ inline void require_leader(grpc::ClientContext& context) { context.AddMetadata("
 struct endpoint {
   enum class health : std::uint8_t { unknown, good, bad };
   std::string url;
+  rpc::channel_options options;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<pb::KV::Stub> kv;
   std::unique_ptr<pb::Watch::Stub> watch;
