@@ -52,6 +52,7 @@ void links::ask(endpoint& which) {
 
 void links::answered(endpoint& which, const grpc::Status& status, const pb::StatusResponse& said) {
   which.asking = false;
+  if (stopped_) return;
   if (!status.ok()) mark(which, endpoint::health::bad, explained(status.error_message(), which.url, which.options, system_wall_clock().now()));
   else if (said.leader() == 0) mark(which, endpoint::health::bad, "it knows no leader");
   else if (said.islearner()) mark(which, endpoint::health::bad, "it is a learner");
@@ -88,6 +89,7 @@ endpoint* links::good() const {
 }
 
 void links::look_around() {
+  if (stopped_) return;
   endpoint* const way = good();
   const bool none = std::all_of(ends_.begin(), ends_.end(), [](const auto& one) { return one->now == endpoint::health::bad; });
   if (way != nullptr && !prepared_) {

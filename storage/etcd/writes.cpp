@@ -5,6 +5,7 @@
 namespace troupe::storage::etcd {
 namespace {
 constexpr duration pause = 20ms;     // Before the same is tried again.
+constexpr revision never = -1;       // What no key is at.
 constexpr int steps_back_max = 8;    // Versions of a key that are looked through for the one that followed ours.
 
 void compare_mod(pb::TxnRequest& in, std::string_view key, revision raw) {
@@ -111,7 +112,9 @@ void writes::send(const write_ptr& one) {
 void writes::transmit(const write_ptr& one, endpoint& at) {
   if (!one->tried) one->base = core_.head;
   one->tried = true;
-  const auto request = transaction(one->what, core_.raw(one->what.expected), fence_);
+  // 0 would mean absence to etcd, and no revision that was ever shown maps there or below.
+  const revision expected = one->what.expected > 0 ? core_.raw(one->what.expected) : never;
+  const auto request = transaction(one->what, expected > 0 ? expected : never, fence_);
   rpc::call<pb::TxnResponse>(
       core_.loop, std::min(core_.config.attempt_limit, one->until - core_.loop.now()),
       [&at, &request](grpc::ClientContext* context, grpc::CompletionQueue* on) {

@@ -342,7 +342,7 @@ TEST_CASE("a cluster grows by a learner, tells of itself, and shrinks") {
   const auto now = asked.get(here);
   REQUIRE(now.ok());
   CHECK(now->id == learner->id);
-  CHECK(now->version == "3.4.23");
+  CHECK(now->version.starts_with("3."));
   CHECK(now->leader != 0);
   CHECK(now->file_bytes > 0);
   CHECK(now->errors.empty());

@@ -129,6 +129,9 @@ TEST_CASE("one etcd: revisions, strangers, limits and copies") {
     (*first)->set_revision_offset(1'000'000, set.take());
     REQUIRE(set.get(here).ok());
     CHECK(commit_one(here, **first, update("/registry/k", "x", made)).what == outcome::kind::conflict);
+    for (const revision before_all : {revision(-5), revision(0), revision(1), revision(1'000'000)}) {
+      CHECK(commit_one(here, **first, update("/registry/absent", "x", before_all)).what == outcome::kind::conflict);
+    }
     CHECK(commit_one(here, **first, update("/registry/k", "2", made + 1'000'000)).what == outcome::kind::committed);
     first->reset();
     auto e = open_ready(config);
