@@ -16,13 +16,16 @@ constexpr duration count_every = 5s;
 class etcd_store final : public etcd_engine {
  public:
   etcd_store(etcd_config config, std::vector<std::unique_ptr<endpoint>> ends)
-      : core_(std::move(config), std::move(ends)), feed_(core_, [this] { news(); }), reads_(core_, feed_), writes_(core_) {
+      : core_(std::move(config), std::move(ends)), feed_(core_, [this] { wake(); }), reads_(core_, feed_), writes_(core_) {
     core_.idle = [this] {
       if (stopping_) close();
     };
     core_.loop.post([this] {
       core_.ways.start([this](endpoint& first, callback<void(bool)> then) { prepare(first, std::move(then)); },
-                       [this] { news(); });
+                       [this](bool standing_changed) {
+                         feed_.look_around();
+                         if (standing_changed) wake();
+                       });
       watch_over();
     });
   }
@@ -81,8 +84,7 @@ class etcd_store final : public etcd_engine {
   bool shared() const override { return true; }
 
  private:
-  void news() {
-    feed_.look_around();
+  void wake() {
     if (wake_) wake_();
   }
   void prepare(endpoint& first, callback<void(bool)> then);

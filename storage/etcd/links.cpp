@@ -25,7 +25,7 @@ result<std::unique_ptr<endpoint>> make_endpoint(const std::string& url, const et
   return out;
 }
 
-void links::start(preparation prepare, task news) {
+void links::start(preparation prepare, health_news news) {
   prepare_ = std::move(prepare);
   news_ = std::move(news);
   for (auto& one : ends_) ask(*one);
@@ -107,7 +107,7 @@ void links::look_around() {
   const auto now = way != nullptr ? storage::standing::leading : storage::standing::leaderless;
   const bool changed = standing_.exchange(now) != now;
   release(way, way != nullptr);
-  if (changed && news_) news_();
+  if (news_) news_(changed);
 }
 
 void links::release(endpoint* to, bool patient_too) {

@@ -51,8 +51,9 @@ class links {
   links(rpc::loop& on, const etcd_config& config, std::vector<std::unique_ptr<endpoint>> ends)
       : loop_(on), config_(config), ends_(std::move(ends)) {}
 
-  /// `news` runs whenever the standing changed.
-  void start(preparation prepare, task news);
+  /// `news` runs whenever an endpoint has said how it is; true when the standing changed by it.
+  using health_news = callback<void(bool standing_changed)>;
+  void start(preparation prepare, health_news news);
   /// Asks no more, and whoever waits gets nothing.
   void stop();
 
@@ -86,7 +87,7 @@ class links {
   const etcd_config& config_;
   std::vector<std::unique_ptr<endpoint>> ends_;
   preparation prepare_;
-  task news_;
+  health_news news_;
   bool preparing_ = false, prepared_ = false, stopped_ = false;
   bool judged_ = false;  ///< Every endpoint has been bad or one good: `standing` is knowledge.
   std::map<std::uint64_t, waiter> waiters_;
