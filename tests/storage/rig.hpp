@@ -77,6 +77,15 @@ inline operation update(std::string key, std::string value, revision expected) {
 inline operation erase(std::string key, revision expected = 0) { return {operation::kind::erase, std::move(key), {}, expected}; }
 
 inline committed_batch commit(rig& on, engine& e, std::vector<operation> batch) {
+  if (e.shared() && batch.size() > 1 && batch.size() <= batch_operations_max) {  // Side by side they have no order.
+    committed_batch all;
+    for (auto& one : batch) {
+      auto said = commit(on, e, std::vector<operation>{std::move(one)});
+      all.outcomes.push_back(std::move(said.outcomes.at(0)));
+      all.head = said.head;
+    }
+    return all;
+  }
   answer<committed_batch> out;
   e.commit(std::move(batch), out.take());
   return out.get(on);
@@ -92,6 +101,14 @@ inline result<page> range(rig& on, engine& e, range_query what) {
   return out.get(on);
 }
 inline result<std::vector<change>> changes(rig& on, engine& e, revision after, std::size_t limit = 0) {
+  if (e.shared()) {  // Begins to follow, and waits until the feed has come to the head.
+    answer<result<std::vector<change>>> begun;
+    e.changes_after(after, 1, begun.take());
+    if (auto first = begun.get(on); !first) return first;
+    answer<result<revision>> head;
+    e.read_head(head.take());
+    (void)head.get(on);
+  }
   answer<result<std::vector<change>>> out;
   e.changes_after(after, limit, out.take());
   return out.get(on);

@@ -31,6 +31,8 @@ BEHIND_PORTS = re.compile(r"^(net/asio/|net/sim/|net/host/real\.hpp|net/tls/open
 LAYER_EXCEPTIONS = {
     # (file or folder/, include prefix): reason
     ("actors/model/", "zlib.h"): "the descriptions in the schema table are kept packed; they are unpacked once",
+    ("storage/etcd/", "net/rpc/"): "etcd is reached over gRPC, whose plumbing is the net's",
+    ("tests/storage/", "grpc"): "a foreign writer beside the etcd engine",
 }
 ROOM_EXCEPTIONS = {
     ("actors/controllers/", "actors/client/clients.hpp"): "a controller makes reflectors of its own, one for each kind it follows",
@@ -67,6 +69,7 @@ BANNED = [   # (what, pattern, where it is allowed: path prefix -> reason)
     ("locks", re.compile(r"std::(recursive_|shared_|timed_)?mutex|std::condition_variable|std::(lock_guard|unique_lock|scoped_lock)"), {
         "subprojects/basis/src/log.cpp": "the sink is shared",
         "net/asio/": "the shard's queue",
+        "net/rpc/loop": "what other threads hand to the loop",
         "storage/": "the wake-up of an engine's writer",
         "actors/runtime/cells": "the board of cells is read by the admin thread",
         "actors/runtime/stage.cpp": "main's thread waits for the actors' end",
