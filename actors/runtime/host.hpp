@@ -14,8 +14,7 @@ class host : public observed<caf::stateful_actor<S, typename H::base>, S> {
  public:
   using super = observed<caf::stateful_actor<S, typename H::base>, S>;
   template <class... Ts>
-  explicit host(caf::actor_config& cfg, std::string detail, Ts&&... xs) : super(cfg) {
-    this->my_cell().detail = std::move(detail);
+  explicit host(caf::actor_config& cfg, std::string detail, Ts&&... xs) : super(cfg, std::move(detail)) {
     const acting us(this->my_cell().id);   // what the state spawns are its children
     this->state.init(std::forward<Ts>(xs)...);
   }
