@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+from loopback import address  # noqa: E402
 from real_cluster import Cluster, Tally, kubectls, need_troupe, skip, wait_for  # noqa: E402
 
-ADDRESS = "127.0.0.31"
+ADDRESS = address()
 
 
 class Session:
