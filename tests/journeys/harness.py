@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from loopback import address  # noqa: E402
 
 BINARY = os.environ.get("TROUPE") or (sys.argv[1] if len(sys.argv) > 1 else "build/troupe")
-PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "30"))   # s; only ends tests that would wait for ever
+PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "60"))   # s; only ends tests that would wait for ever
 _numbers = itertools.count(1)
 _folder = tempfile.mkdtemp(prefix="troupe-journey-")
 _alive = []
