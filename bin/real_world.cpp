@@ -10,6 +10,7 @@
 #include "net/host/real.hpp"
 #include "net/tls/openssl.hpp"
 #include "storage/rocksdb/rocksdb.hpp"
+#include "storage/etcd/etcd.hpp"
 #include "storage/sqlite/sqlite.hpp"
 
 namespace troupe::bin {
@@ -63,6 +64,13 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
     return kind == "sqlite" ? open(storage::sqlite_config(), storage::open_sqlite)
                             : open(storage::rocksdb_config(), storage::open_rocksdb);
   };
+  w.open_etcd = [](const storage::etcd_access& access) {
+    storage::etcd_config with;
+    with.access = access;
+    with.prefix = "/";   // the objects, and the bootstrap data beside them
+    return storage::open_etcd(with);
+  };
+  w.open_cluster = [](const storage::etcd_access& access) { return storage::open_cluster(access); };
   w.give_up = [](const std::string& why) {
     std::fprintf(stderr, "troupe: %s\n", why.c_str());
     std::_Exit(1);

@@ -118,10 +118,11 @@ int run(Config config, const run_options& options, Start start) {
     return 2;
   }
   ending end;   // before any thread, so that all of them leave the signals to us
-  real_world world;
+  // What actors report to outlives the world, which waits for them when it dies.
   progress shown(options.quiet);
   std::atomic<phase> now{phase::running};
   std::atomic<bool> ready{false};
+  real_world world;
   node::observer tell;
   tell.on_step = [&](const std::string& text) { shown.step(text); };
   tell.on_wait = [&](const std::string& what) { shown.wait_for(what); };

@@ -53,12 +53,13 @@ theatre& theatre::instance() {
   return all;
 }
 
-std::shared_ptr<cell> theatre::add(std::uint64_t id, std::uint64_t parent, std::string name,
+std::shared_ptr<cell> theatre::add(std::uint64_t id, std::uint64_t parent, std::string name, std::string detail,
                                    const std::type_info& state) {
   auto made = std::make_shared<cell>();
   made->id = id;
   made->parent = parent;
   made->name = std::move(name);
+  made->detail = std::move(detail);
   made->room = plain_name(state);
   if (const auto at = made->room.rfind("::"); at != std::string::npos) made->room.resize(at);
   const std::lock_guard guard(lock_);

@@ -49,7 +49,9 @@ struct cell_view {
 class theatre {
  public:
   static theatre& instance();
-  std::shared_ptr<cell> add(std::uint64_t id, std::uint64_t parent, std::string name, const std::type_info& state);
+  /// The cell's words are complete before anybody else sees it, and never change.
+  std::shared_ptr<cell> add(std::uint64_t id, std::uint64_t parent, std::string name, std::string detail,
+                            const std::type_info& state);
   /// Living actors, and dead ones that somebody still holds (a leak of handles), in order of id.
   std::vector<cell_view> views();
   void note_error(const cell& of, std::string text);

@@ -14,8 +14,8 @@ template <class Base, class State>
 class observed : public Base {
  public:
   template <class... Ts>
-  explicit observed(caf::actor_config& cfg, Ts&&... xs) : Base(cfg, std::forward<Ts>(xs)...) {
-    cell_ = theatre::instance().add(this->id(), acting::who(), State::name, typeid(State));
+  observed(caf::actor_config& cfg, std::string detail, Ts&&... xs) : Base(cfg, std::forward<Ts>(xs)...) {
+    cell_ = theatre::instance().add(this->id(), acting::who(), State::name, std::move(detail), typeid(State));
     this->set_exception_handler([c = cell_](std::exception_ptr& thrown) -> caf::error {
       std::string what = "unknown exception";
       try {
@@ -82,7 +82,7 @@ class observed : public Base {
     return Base::cleanup(std::move(why), host);
   }
 
-  cell& my_cell() { return *cell_; }
+  const cell& my_cell() const { return *cell_; }
 
  private:
   /// Elements that carry a message made elsewhere (answers) are of one type whatever they hold.

@@ -89,6 +89,7 @@ class served final : public text_socket {
       pollfd wait[2] = {{listener_.fd, POLLIN, 0}, {wake_.fd, POLLIN, 0}};
       if (poll(wait, 2, -1) < 0 && errno != EINTR) return;
       if (wait[1].revents) return;
+      if (!wait[0].revents) continue;
       const descriptor caller(accept4(listener_.fd, nullptr, nullptr, SOCK_CLOEXEC));
       if (caller.fd >= 0 && is_owner(caller.fd)) send_all(caller.fd, tell_());
     }
@@ -110,10 +111,9 @@ result<std::unique_ptr<text_socket>> serve_text(const std::string& path, std::fu
   if (descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); connect(probe.fd, raw, sizeof *at) == 0)
     return fail(errc::already_exists, path + ": another process answers there");
   unlink(path.c_str());
-  const auto before = umask(0177);   // the file must never be open to others, not even for a moment
-  const int bad = bind(listener.fd, raw, sizeof *at) == 0 ? 0 : errno;
-  umask(before);
-  if (bad != 0) return said(path, bad);
+  // The file must never be open to others, not even for a moment. Its mode is that of the socket (unix(7)); a umask
+  // would do as well, but for all threads, and another one may be making a folder just now.
+  if (fchmod(listener.fd, 0600) != 0 || bind(listener.fd, raw, sizeof *at) != 0) return said(path, errno);
   if (listen(listener.fd, 8) != 0) return said(path, errno);
   return std::unique_ptr<text_socket>(std::make_unique<served>(path, std::move(listener), std::move(tell)));
 }

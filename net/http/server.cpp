@@ -55,18 +55,22 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     stream_->write(data);
     if (stream_->unsent() > config_->unsent_max) cut();
   }
+  void let_flow() {
+    if (std::exchange(held_, false)) stream_->resume();
+  }
   void cut() { finish({errc::overloaded, "the client does not take its answer"}); }
   void answered() {
     busy_ = false;
     if (close_after_ || draining_) return stream_->close();
     limit(idle_limit);
-    if (std::exchange(held_, false)) stream_->resume();
-    if (pending_.empty()) return;
+    if (pending_.empty()) return let_flow();
     shard_.post([me = shared_from_this()] {
       if (me->busy_ || !me->stream_) return;
       const in_use mark(*me);
       const auto data = std::exchange(me->pending_, {});
       me->read(data);
+      // It may end amid a request whose rest is still to come, also when the stream was paused only just now.
+      if (me->stream_ && !me->busy_) me->let_flow();
     });
   }
   void add_date(std::string& to) const {
@@ -75,6 +79,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   bool closes() const { return close_after_ || draining_; }
   stream_ptr release() {
     stream_->start(nullptr);  // What still comes is for whoever takes over, and waits for them.
+    let_flow();
     auto out = with_prefix(shard_, std::move(stream_), std::exchange(pending_, {}));
     finish({errc::closed, "upgraded"});
     return out;

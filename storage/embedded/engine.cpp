@@ -75,8 +75,11 @@ class embedded_engine final : public engine {
 
   storage::status status() const override;
   void on_news(callback<void()> wake) override {
-    const std::lock_guard hold(mutex_);
-    wake_ = std::move(wake);
+    {
+      const std::lock_guard hold(wake_guard_);
+      wake_ = std::move(wake);
+    }
+    tell_news();  // The disk may have failed before anybody asked.
   }
 
  private:
@@ -95,6 +98,7 @@ class embedded_engine final : public engine {
   void refuse(entry& one, outcome::kind what, std::string_view note);
   void retract(entry& one);
   void publish();
+  void tell_news();
   void sample(mono_time began);
 
   const embedded_config config_;
@@ -113,7 +117,9 @@ class embedded_engine final : public engine {
   storage::status published_;
   std::array<float, sync_samples> sync_ms_{};
   std::size_t sync_count_ = 0;
+  std::mutex wake_guard_;                   ///< Protects wake_ and told_, and is held while wake_ runs. Taken before mutex_.
   callback<void()> wake_;
+  bool told_ = false;
   std::thread writer_;
 };
 
@@ -304,7 +310,18 @@ void embedded_engine::publish() {
       fell = std::exchange(published_.now, standing::closed) != standing::closed;
     }
   }
-  if (fell && wake_) wake_();
+  if (fell) tell_news();
+}
+
+/// Once in a life there is news: that the engine has closed.
+void sqlite_engine::tell_news() {
+  const std::lock_guard told(wake_guard_);
+  {
+    const std::lock_guard hold(mutex_);
+    if (!wake_ || told_ || published_.now != standing::closed) return;
+  }
+  told_ = true;
+  wake_();
 }
 
 storage::status embedded_engine::status() const {

@@ -4,6 +4,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "harness"))
+from loopback import address  # noqa: E402
 from real_cluster import Cluster, Tally, need_troupe, skip, wait_for  # noqa: E402
 
 try:
@@ -11,7 +12,7 @@ try:
 except ImportError as why:
     skip(f"the Python client is not installed (python3-kubernetes): {why}")
 
-ADDRESS = "127.0.0.32"
+ADDRESS = address()
 
 
 def main():

@@ -19,7 +19,7 @@ import urllib.error
 import urllib.request
 
 TROUPE = os.environ.get("TROUPE", "")
-PATIENCE = 30.0  # how long anything that must happen may take on a busy machine
+PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "60"))  # s; only ends tests that would wait for ever
 
 
 def wait_for(what, patience=PATIENCE, every=0.05):
@@ -104,7 +104,7 @@ class Cluster:
             p.signal(signal.SIGTERM)
         for p in self.processes:
             try:
-                p.child.wait(5)
+                p.child.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 p.kill()
         if kind or os.environ.get("KEEP"):
@@ -123,7 +123,7 @@ class Cluster:
         self.processes.append(p)
         return p.start()
 
-    def kubectl(self, server, *args, binary=None, stdin=None, home="home", timeout=60):
+    def kubectl(self, server, *args, binary=None, stdin=None, home="home", timeout=2 * PATIENCE):
         """(exit code, standard output, standard error)."""
         env = {"PATH": os.environ.get("PATH", ""), "HOME": self.path(home), "KUBECONFIG": server.kubeconfig, "LC_ALL": "C"}
         done = subprocess.run([binary or self.kubectl_path, *args], input=stdin, env=env, capture_output=True, text=True, timeout=timeout)
@@ -136,7 +136,7 @@ class Cluster:
             context.load_cert_chain(*identity)
         ask = urllib.request.Request(f"https://{server.address}:6443{path}", data=body, method=method, headers=headers or {})
         try:
-            with urllib.request.urlopen(ask, context=context, timeout=20) as answer:
+            with urllib.request.urlopen(ask, context=context, timeout=PATIENCE) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as why:
             return why.code, why.read().decode()

@@ -18,17 +18,14 @@ import tempfile
 import time
 import traceback
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
+from loopback import address  # noqa: E402
+
 BINARY = os.environ.get("TROUPE") or (sys.argv[1] if len(sys.argv) > 1 else "build/troupe")
-PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "30"))   # s; only ends tests that would wait for ever
+PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "60"))   # s; only ends tests that would wait for ever
 _numbers = itertools.count(1)
 _folder = tempfile.mkdtemp(prefix="troupe-journey-")
 _alive = []
-
-
-def address():
-    """A loopback address that nobody else uses: other runs of the tests are other processes."""
-    pid = os.getpid()
-    return f"127.{32 + pid % 192}.{1 + pid // 192 % 250}.{next(_numbers)}"
 
 
 def folder(name="d"):

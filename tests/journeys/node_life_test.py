@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Node, expect, expect_in, run, until
 
-GRACE = ["--node-grace", "3s", "--node-check-interval", "500ms"]
+GRACE = ["--node-grace", "6s", "--node-check-interval", "500ms"]
 _servers = {}
 
 

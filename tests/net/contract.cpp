@@ -191,7 +191,7 @@ void dial_promises(const maker& make) {
       gone = (*door)->address();
     }
     std::optional<error> why;
-    at->dials().dial(gone, 5s, [&](result<stream_ptr> s) { why = s.why(); });
+    at->dials().dial(gone, patience, [&](result<stream_ptr> s) { why = s.why(); });
     REQUIRE(at->until([&] { return why.has_value(); }));
     CHECK(why->code == errc::refused);
     CHECK(why->note.find(to_string(gone)) != std::string::npos);
@@ -226,7 +226,7 @@ void dial_promises(const maker& make) {
     });
     REQUIRE(door.ok());
     for (int i = 0; i < 200; ++i)
-      at->dials().dial((*door)->address(), 10s, [&, i](result<stream_ptr> s) {
+      at->dials().dial((*door)->address(), patience, [&, i](result<stream_ptr> s) {
         REQUIRE(s.ok());
         (*s)->write(std::to_string(i));
         near.push_back(std::move(*s));

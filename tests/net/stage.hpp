@@ -16,6 +16,9 @@
 
 namespace troupe::net::test {
 
+/// What must happen may take this long on a busy machine under a sanitizer; it only ends tests that would wait for ever.
+inline constexpr duration patience = 60s;
+
 class stage {
  public:
   virtual ~stage() = default;
@@ -67,7 +70,7 @@ inline pair connect(stage& at) {
   auto door = at.accepts().listen(at.anywhere(), [&out](stream_ptr s) { out.far = std::move(s); });
   REQUIRE(door.ok());
   out.door = std::move(*door);
-  at.dials().dial(out.door->address(), 5s, [&out](result<stream_ptr> s) {
+  at.dials().dial(out.door->address(), patience, [&out](result<stream_ptr> s) {
     REQUIRE_MESSAGE(s.ok(), s.why().text());
     out.near = std::move(*s);
   });

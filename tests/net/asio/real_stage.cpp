@@ -10,7 +10,7 @@ class real_stage final : public stage {
   dialer& dials() override { return *dialer_; }
   acceptor& accepts() override { return *acceptor_; }
   endpoint anywhere() const override { return {"127.0.0.1", 0}; }
-  bool until(const std::function<bool()>& done) override { return loop_->run_until(done, 20s); }
+  bool until(const std::function<bool()>& done) override { return loop_->run_until(done, patience); }
   void settle() override { loop_->run_until([] { return false; }, 30ms); }
   tls::provider& tls() override { return *tls_; }
   tls::issuer& issuer() override { return *issuer_; }

@@ -37,7 +37,7 @@ TEST_CASE("a name is resolved and its addresses are tried in turn") {
   auto door = at->accepts().listen(at->anywhere(), [&](stream_ptr s) { far = std::move(s); });
   REQUIRE(door.ok());
   // localhost may also stand for ::1, where nobody listens.
-  at->dials().dial({"localhost", (*door)->address().port}, 10s, [&](result<stream_ptr> s) {
+  at->dials().dial({"localhost", (*door)->address().port}, test::patience, [&](result<stream_ptr> s) {
     REQUIRE_MESSAGE(s.ok(), s.why().text());
     near = std::move(*s);
   });
@@ -54,7 +54,7 @@ TEST_CASE("a port in use names its owner, and a dropped dialer stays silent") {
   CHECK(other.why().note.find("net_tests (pid ") != std::string::npos);
   bool called = false;
   auto dialer = real::make_dialer(*loop);
-  dialer->dial((*door)->address(), 5s, [&](result<stream_ptr>) { called = true; });
+  dialer->dial((*door)->address(), test::patience, [&](result<stream_ptr>) { called = true; });
   dialer.reset();
   loop->run_until([] { return false; }, 30ms);
   CHECK_FALSE(called);
@@ -76,8 +76,8 @@ TEST_CASE("acceptors that share a port book listen on one port together") {
   REQUIRE(door_a.ok());
   REQUIRE_MESSAGE(door_b.ok(), door_b.why().text());
   const auto dialer = real::make_dialer(*b);
-  dialer->dial(free_port, 5s, [](result<stream_ptr>) {});
-  CHECK(b->run_until([&] { return at_b == 1; }, 5s));  // Loop a never turns, so b takes the call.
+  dialer->dial(free_port, test::patience, [](result<stream_ptr>) {});
+  CHECK(b->run_until([&] { return at_b == 1; }, test::patience));  // Loop a never turns, so b takes the call.
 }
 
 TEST_CASE("what is left in a stopped shard is dropped, whoever holds whom") {
@@ -100,9 +100,9 @@ TEST_CASE("a stopped loop and what lives on it do not keep each other") {
     stream_ptr near, far;
     auto door = doors->listen({"127.0.0.1", 0}, [kept, &far](stream_ptr s) { far = std::move(s); });
     REQUIRE(door.ok());
-    dialer->dial((*door)->address(), 5s, [kept, &near](result<stream_ptr> s) { near = std::move(*s); });
-    REQUIRE(loop->run_until([&] { return near && far; }, 5s));
-    dialer->dial((*door)->address(), 5s, [kept](result<stream_ptr>) {});
+    dialer->dial((*door)->address(), test::patience, [kept, &near](result<stream_ptr> s) { near = std::move(*s); });
+    REQUIRE(loop->run_until([&] { return near && far; }, test::patience));
+    dialer->dial((*door)->address(), test::patience, [kept](result<stream_ptr>) {});
     test::recorder ear;
     far->start(&ear);
     near->write(std::string(9'000'000, 'x'));

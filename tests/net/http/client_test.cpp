@@ -26,7 +26,7 @@ struct asked {
   /// Sends a request, has the peer answer `text`, and waits for the outcome.
   result<http::response> fetch(std::string_view text, const http::request& ask, bool close = false, std::size_t max = 1000) {
     std::optional<result<http::response>> out;
-    http::fetch(*client, ask, "host:1", 5s, [&](result<http::response> r) { out = std::move(r); }, max);
+    http::fetch(*client, ask, "host:1", test::patience, [&](result<http::response> r) { out = std::move(r); }, max);
     at->until([&] { return heard.text.find("\r\n\r\n") != std::string::npos; });
     heard.text.clear();
     far->write(text);
@@ -66,7 +66,7 @@ TEST_CASE("what is sent is one request, with host and length") {
   ask.body = "body";
   ask.headers.add("x-a", "b\r\nevil: c");
   bool done = false;
-  http::fetch(*a.client, ask, "host:1", 5s, [&](result<http::response>) { done = true; });
+  http::fetch(*a.client, ask, "host:1", test::patience, [&](result<http::response>) { done = true; });
   CHECK_FALSE(a.client->idle());
   REQUIRE(a.at->until([&] { return a.heard.text.ends_with("body"); }));
   CHECK(a.heard.text == "POST /p?q=1 HTTP/1.1\r\nhost: host:1\r\nx-a: b  evil: c\r\ncontent-length: 4\r\n\r\nbody");
@@ -136,7 +136,7 @@ TEST_CASE("an upgrade hands over the stream with what follows; a refusal tells i
   {
     asked a;
     std::optional<std::pair<http::response, stream_ptr>> got;
-    a.client->upgrade(a.get(), "h", 5s, [&](result<std::pair<http::response, stream_ptr>> r) { got = std::move(*r); });
+    a.client->upgrade(a.get(), "h", test::patience, [&](result<std::pair<http::response, stream_ptr>> r) { got = std::move(*r); });
     a.at->until([&] { return a.heard.text.find("\r\n\r\n") != std::string::npos; });
     a.far->write("HTTP/1.1 101 Go\r\nx-y: z\r\n\r\nearly ");
     REQUIRE(a.at->until([&] { return got.has_value(); }));
@@ -151,7 +151,7 @@ TEST_CASE("an upgrade hands over the stream with what follows; a refusal tells i
   {
     asked a;
     std::optional<error> why;
-    a.client->upgrade(a.get("CONNECT"), "h", 5s, [&](result<std::pair<http::response, stream_ptr>> r) { why = r.why(); });
+    a.client->upgrade(a.get("CONNECT"), "h", test::patience, [&](result<std::pair<http::response, stream_ptr>> r) { why = r.why(); });
     a.far->write("HTTP/1.1 502 Bad\r\ncontent-length: 7\r\n\r\nno node");
     REQUIRE(a.at->until([&] { return why.has_value(); }));
     CHECK(why->note == "502: no node");
