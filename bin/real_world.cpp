@@ -54,7 +54,7 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   for (const unsigned char c : seed) number = number << 8 | c;
   w.dice = rng(number);
   w.open_engine = [loop = in.loop.get(), files = in.files.get()](const std::string& kind, const std::string& path) -> result<std::unique_ptr<storage::engine>> {
-    if (kind != "sqlite" && kind != "rocksdb") return fail(errc::unsupported, "this build has no engine \"" + kind + "\"");
+    if (kind != "sqlite" && kind != "rocksdb") return fail(errc::unsupported, "this build has no engine of that kind");
     if (auto made = files->make_folder(path.substr(0, path.rfind('/')), 0700); !made.ok()) return made.why();
     const auto open = [&](auto with, auto opener) {
       with.path = path;
@@ -67,7 +67,7 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   w.open_etcd = [](const storage::etcd_access& access) {
     storage::etcd_config with;
     with.access = access;
-    with.prefix = "/";   // the objects, and the bootstrap data beside them
+    with.prefix.assign(1, '/');   // the objects, and the bootstrap data beside them
     return storage::open_etcd(with);
   };
   w.open_cluster = [](const storage::etcd_access& access) { return storage::open_cluster(access); };

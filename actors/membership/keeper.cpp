@@ -181,7 +181,7 @@ class keeper_state {
         "--peer-cert-file=" + file("peer-server-client.crt"), "--peer-key-file=" + file("peer-server-client.key"), "--peer-trusted-ca-file=" + file("peer-ca.crt"), "--peer-client-cert-auth=true",
         "--heartbeat-interval=" + std::to_string(config_.timers.heartbeat_ms), "--election-timeout=" + std::to_string(config_.timers.election_ms),
         // Fewer raft entries in memory for 5 to 7 % of throughput; without it a member grows to half a gigabyte.
-        "--snapshot-count=5000", "--quota-backend-bytes=4294967296", "--pre-vote=true", "--logger=zap", "--log-outputs=stderr"};
+        "--snapshot-count=5000", "--quota-backend-bytes=4294967296", "--max-request-bytes=2097152", "--pre-vote=true", "--logger=zap", "--log-outputs=stderr"};
     if (!initial.empty()) order.arguments.insert(order.arguments.end(), {"--initial-cluster=" + initial, "--initial-cluster-state=" + state});
     order.environment = {"GOGC=50"};
     const auto run = ++run_;

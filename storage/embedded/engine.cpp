@@ -314,7 +314,7 @@ void embedded_engine::publish() {
 }
 
 /// Once in a life there is news: that the engine has closed.
-void sqlite_engine::tell_news() {
+void embedded_engine::tell_news() {
   const std::lock_guard told(wake_guard_);
   {
     const std::lock_guard hold(mutex_);
