@@ -46,7 +46,7 @@ class presence_state {
     self_->delayed_send(rt::strong<presence_actor>(self_), config_.every, tick_due{});
     if (leaving_) return;
     if (!busy_) renew();
-    if (!config_.marks.is_null() && !marking_ && ticks_++ % 5 == 0) mark();
+    if (!config_.marks.is_null() && !marking_ && (!marked_ || ++ticks_ % 5 == 0)) mark();
   }
 
   void renew() {
@@ -76,6 +76,7 @@ class presence_state {
       const auto read = parse_json(got.body);
       marking_ = false;
       if (!got.ok() || !read.ok()) return;
+      marked_ = true;
       json patch = json::object();
       for (const auto& [part, wanted] : config_.marks.items())
         for (const auto& [key, value] : wanted.items())
@@ -100,7 +101,7 @@ class presence_state {
   presence_config config_;
   client::api_actor api_;
   unsigned ticks_ = 0;
-  bool busy_ = false, marking_ = false, leaving_ = false;
+  bool busy_ = false, marking_ = false, marked_ = false, leaving_ = false;
 };
 
 /// Keeps the endpoints of `kubernetes` to the servers whose Leases are renewed.

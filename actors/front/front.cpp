@@ -11,6 +11,11 @@
 namespace troupe::front {
 
 void prefix_table::add(std::string prefix, handler_actor to) {
+  for (auto& row : rows_)
+    if (row.first == prefix) {   // the API takes over from what said that it does not stand yet
+      row.second = std::move(to);
+      return;
+    }
   rows_.emplace_back(std::move(prefix), std::move(to));
   std::stable_sort(rows_.begin(), rows_.end(),
                    [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });

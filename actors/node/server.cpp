@@ -240,7 +240,6 @@ class server_state {
     make_api();
     if (supervisor_ == nullptr) make_edge(), listen();
     else open_api(), load();
-    if (shared()) save_bootstrap();
   }
 
   client::api_actor client_as(std::string user, std::vector<std::string> groups) {
@@ -347,6 +346,7 @@ class server_state {
 
   void open_registration() {
     step("API ready");
+    if (shared()) save_bootstrap();
     auto passwords = keep(node_password::make_keeper(*world_, {}, client_as("system:k3s-supervisor", {"system:masters"}),
                                                      keep(node_password::make_hasher(*world_))));
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
