@@ -1,0 +1,317 @@
+"""J5 and J6 with real processes and the real etcd: servers that join, lose each other, and come back (docs/journeys)."""
+import http.client
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import PATIENCE, Node, expect, expect_in, until
+
+CHECK_HISTORY = os.environ["CHECK_HISTORY"]
+ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def children(pid):
+    """Processes that `pid` started: its etcd."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
+            found += [int(x) for x in f.read().split()]
+    return found
+
+
+def lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Server(Node):
+    """One of several, with its etcd."""
+
+    def __init__(self, *flags, join=None, **more):
+        how = ["--server", join.url] if join else ["--cluster-init"]
+        super().__init__("server", "--token", "the-secret", *how, *flags, **more)
+        self.flags = (*flags,)
+
+    def next_life(self, join=None):
+        return Server(*self.flags, join=join, home=self.home, at=self.at, name=self.name)
+
+    def freeze(self, number):
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            os.kill(pid, number)
+
+
+def three(*flags):
+    first = Server(*flags).ready()
+    others = [Server(*flags, join=first), Server(*flags, join=first)]
+    return [first, *(x.ready() for x in others)]
+
+
+def stop_all(*servers):
+    for s in servers:
+        if s.process.poll() is None:
+            s.freeze(signal.SIGCONT)
+            s.process.send_signal(signal.SIGTERM)
+    for s in servers:
+        s.ends()
+
+
+def listed(server):
+    status, got = server.admin().call("GET", ENDPOINTS)
+    if status != 200:
+        return []
+    return sorted(a["ip"] for s in got["subsets"] for a in s["addresses"])
+
+
+def leader(servers):
+    """Whoever holds the controllers' lease now."""
+    status, got = servers[0].admin().call("GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/k3s")
+    holder = got["spec"]["holderIdentity"] if status == 200 else ""
+    return next((s for s in servers if holder.startswith(s.name + "_")), None)
+
+
+class Client(threading.Thread):
+    """Creates, updates and reads one object after the other at one server, and writes down what it was told."""
+    clock = itertools.count(1)
+
+    def __init__(self, server, keys, number):
+        super().__init__(daemon=True)
+        self.server, self.keys, self.number = server, keys, number
+        self.history, self.commits, self.stopping = [], [], threading.Event()
+        self.start()
+
+    def note(self, op, key, begun, outcome, **more):
+        self.history.append({"client": f"c{self.number}", "key": key, "op": op, "start": begun, "end": next(self.clock),
+                             "outcome": outcome, **more})
+
+    def run(self):
+        admin, seen, n = None, {}, 0
+        while not self.stopping.is_set():
+            key = self.keys[n % len(self.keys)]
+            n += 1
+            try:
+                if admin is None:
+                    admin = self.server.admin()
+                    admin.connection.timeout = 4
+                self.step(admin, key, seen, n)
+            except (OSError, http.client.HTTPException):
+                admin = None
+                self.stopping.wait(0.05)
+
+    def step(self, admin, key, seen, n):
+        begun = next(self.clock)
+        if key not in seen:
+            status, got = admin.call("GET", f"{MAPS}/{key}")
+            if status == 200:
+                seen[key] = int(got["metadata"]["resourceVersion"])
+                self.note("read", key, begun, "ok", revision=seen[key], value=got["data"]["v"])
+            return
+        value, expected = f"{self.number}-{n}", seen.pop(key)
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"v": value},
+                "metadata": {"name": key, "namespace": "default", "resourceVersion": str(expected)}}
+        try:
+            status, got = admin.call("PUT", f"{MAPS}/{key}", body)
+        except (OSError, http.client.HTTPException):
+            self.history.append({"client": f"c{self.number}", "key": key, "op": "update", "expected": expected, "value": value,
+                                 "start": begun, "outcome": "unknown"})
+            raise
+        if status == 200:
+            at = int(got["metadata"]["resourceVersion"])
+            self.commits.append(time.monotonic())
+            self.note("update", key, begun, "committed", expected=expected, value=value, revision=at)
+        elif status == 409:
+            self.note("update", key, begun, "conflict", expected=expected, value=value)
+        elif status == 504:
+            self.note("update", key, begun, "unknown", expected=expected, value=value)
+        else:
+            self.note("update", key, begun, "refused", expected=expected, value=value)
+            self.stopping.wait(0.02)
+
+
+class Work:
+    """Clients at every server, on the same few objects."""
+
+    def __init__(self, servers, per_server=2):
+        self.keys, admin = [f"register-{i}" for i in range(4)], servers[0].admin()
+        self.begun = []
+        for key in self.keys:
+            status, got = admin.call("POST", MAPS, {"metadata": {"name": key}, "data": {"v": "first"}})
+            expect(status in (201, 409), got)
+            if status == 201:
+                self.begun.append({"client": "setup", "key": key, "op": "create", "value": "first", "start": 0, "end": 0,
+                                   "outcome": "committed", "revision": int(got["metadata"]["resourceVersion"])})
+        self.clients = [Client(s, self.keys, f"{i}{j}") for i, s in enumerate(servers) for j in range(per_server)]
+
+    def commits(self, besides=None):
+        return sorted(t for c in self.clients if c.server is not besides for t in c.commits)
+
+    def goes_on(self, besides, since):
+        until("writes go on", lambda: [t for t in self.commits(besides) if t > since])
+
+    def end(self):
+        for c in self.clients:
+            c.stopping.set()
+        for c in self.clients:
+            c.join()
+        lines = "\n".join(json.dumps(x) for x in self.begun + [x for c in self.clients for x in c.history])
+        done = subprocess.run([CHECK_HISTORY], input=lines.encode(), capture_output=True, timeout=PATIENCE)
+        said = done.stdout.decode() + done.stderr.decode()
+        expect(done.returncode == 0, said)
+        expect(len(self.commits()) > 20, "hardly anything was written: " + said)
+        return said.strip().splitlines()[-1]
+
+
+def stall(times, since):
+    """The longest pause between writes around `since`, in seconds."""
+    around = [t for t in times if since - 1 < t]
+    return max((b - a for a, b in zip(around, around[1:])), default=0.0)
+
+
+def test_three_servers():
+    """three servers form a cluster; each answers for all; what one was told, the others know at once"""
+    servers = three()
+    try:
+        for s in servers:
+            expect(s.kubectl("get", "nodes", "--no-headers").count(" Ready ") == 3, s.said())
+        for s in servers:
+            until("three endpoints", lambda: listed(s) == sorted(x.at for x in servers))
+        until("roles", lambda: servers[1].kubectl("get", "nodes", "--no-headers").count("control-plane,etcd") == 3)
+        admins = [s.admin() for s in servers]
+        for i in range(60):
+            writer, reader = admins[i % 3], admins[(i + 1) % 3]
+            name = f"ns{i}"
+            expect(writer.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})[0] == 201, name)
+            expect(reader.call("GET", f"/api/v1/namespaces/{name}")[0] == 200, f"{name} is not seen by another server")
+            status, got = reader.call("POST", f"/api/v1/namespaces/{name}/configmaps", {"metadata": {"name": "m"}, "data": {"a": "1"}})
+            expect(status == 201, got)
+            third = admins[(i + 2) % 3]
+            status, got = third.call("PATCH", f"/api/v1/namespaces/{name}/configmaps/m", {"data": {"a": "2"}}, "application/merge-patch+json")
+            expect(status == 200, got)
+            expect(writer.call("DELETE", f"/api/v1/namespaces/{name}/configmaps/m")[0] == 200, "delete")
+        wrong = Node("server", "--token", "another", "--server", servers[0].url)
+        expect(wrong.ends() == 1, wrong.said())
+        expect_in("does not accept this token", wrong.said())
+        other = Server("--cluster-cidr", "10.99.0.0/16", join=servers[0])
+        expect(other.ends() == 1, other.said())
+        expect_in("critical configuration value mismatch between servers: --cluster-cidr", other.said())
+        twin = Server(join=servers[0], name=servers[1].name)
+        expect(twin.ends() == 1, twin.said())
+        expect_in(f"a server named {servers[1].name} is in the cluster already, at {servers[1].at}", twin.said())
+        # All stop, and start again in another order, the founder last.
+        stop_all(*servers)
+        servers = [s.next_life() for s in reversed(servers)]
+        for s in servers:
+            s.ready()
+        expect(servers[2].admin().call("GET", "/api/v1/namespaces/ns59")[0] == 200, "a namespace is lost")
+    finally:
+        stop_all(*servers)
+
+
+def test_kill_and_freeze():
+    """a killed or frozen server costs no acknowledged write; the others go on; it comes back by itself"""
+    servers = three()
+    try:
+        work = Work(servers)
+        until("some work", lambda: len(work.commits()) > 50)
+        victim = leader(servers) or servers[0]
+        etcd = children(victim.process.pid)
+        expect(len(etcd) == 1, f"one etcd per server: {etcd}")
+        since = time.monotonic()
+        victim.kill()
+        until("its etcd is gone with it", lambda: not lives(etcd[0]))
+        work.goes_on(victim, since + 0.1)
+        print(f"    stall after kill -9: {stall(work.commits(victim), since):.2f} s", flush=True)
+        left = [s for s in servers if s is not victim]
+        until("the dead one leaves the endpoints", lambda: listed(left[0]) == sorted(s.at for s in left))
+        until("another leads", lambda: leader(left) in left)
+        back = victim.next_life().ready()
+        servers = left + [back]
+        for c in work.clients:
+            if c.server is victim:
+                c.server = back
+        until("three endpoints again", lambda: len(listed(left[0])) == 3)
+        frozen = leader(left + [back])
+        since = time.monotonic()
+        frozen.freeze(signal.SIGSTOP)
+        work.goes_on(frozen, since + 0.1)
+        print(f"    stall after a freeze: {stall(work.commits(frozen), since):.2f} s", flush=True)
+        others = [s for s in servers if s is not frozen]
+        until("another leads", lambda: leader(others) in others)
+        since = time.monotonic()
+        frozen.freeze(signal.SIGCONT)
+        until("the thawed one writes again", lambda: [t for c in work.clients if c.server is frozen for t in c.commits if t > since])
+        print("   ", work.end(), flush=True)
+    finally:
+        stop_all(*servers)
+
+
+def test_quorum():
+    """without a quorum reads go on with a warning, writes and readiness say 503; all resumes when it returns"""
+    servers = three("--disable-agent")
+    try:
+        alone = servers[0]
+        admin = alone.admin()
+        expect(admin.call("POST", MAPS, {"metadata": {"name": "before"}, "data": {"v": "1"}})[0] == 201, "create")
+        for s in servers[1:]:
+            s.kill()
+        until("not ready", lambda: admin.call("GET", "/readyz")[0] == 503)
+        status, got = admin.call("PUT", f"{MAPS}/before", {"metadata": {"name": "before"}, "data": {"v": "2"}})
+        expect(status == 503 and got["details"]["retryAfterSeconds"] >= 1, got)
+        expect_in("no leader", got["message"])
+        admin.connection.request("GET", f"{MAPS}/before")
+        answer = admin.connection.getresponse()
+        body = json.loads(answer.read())
+        expect(answer.status == 200 and body["data"]["v"] == "1", body)
+        expect_in("the datastore has no leader", answer.headers.get("Warning", ""))
+        expect(admin.call("GET", "/livez")[0] == 200, "alive")
+        expect(alone.process.poll() is None, alone.said())
+        servers[1] = servers[1].next_life().ready()
+        until("ready again", lambda: admin.call("GET", "/readyz")[0] == 200)
+        until("writes again", lambda: admin.call("PUT", f"{MAPS}/before", {"metadata": {"name": "before"}, "data": {"v": "3"}})[0] == 200)
+        expect(servers[1].admin().call("GET", f"{MAPS}/before")[1]["data"]["v"] == "3", "the other server knows")
+    finally:
+        stop_all(*servers)
+
+
+def test_removal_and_replacement():
+    """a deleted node leaves etcd and says so; it joins afresh; a server that lost its disk is taken back"""
+    servers = three()
+    try:
+        gone = servers[2]
+        until("its marks", lambda: "etcd.k3s.cattle.io/node-name" in servers[0].kubectl("get", "node", gone.name, "-o", "jsonpath={.metadata.annotations}"))
+        servers[0].kubectl("delete", "node", gone.name, "--wait=false")
+        expect(gone.ends() == 1, gone.said())
+        expect_in("this server was removed from its cluster", gone.said())
+        refused = Node("server", "--token", "the-secret", home=gone.home, at=gone.at, name=gone.name)
+        expect(refused.ends() == 1, refused.said())
+        expect_in("--server https://OTHER:6443 to join again", refused.said())
+        back = gone.next_life(join=servers[0]).ready()
+        servers[2] = back
+        until("three voters", lambda: len(listed(servers[0])) == 3)
+        back.kill()
+        subprocess.run(["rm", "-rf", back.home + "/data/server"], check=True)
+        servers[2] = back.next_life(join=servers[0]).ready()
+        expect_in("member_replaced", servers[2].said())
+        expect(servers[2].kubectl("get", "nodes", "--no-headers").count(" Ready ") == 3, "three nodes")
+        # etcd itself may die: its server starts it again and nobody is told to care.
+        etcd = children(servers[1].process.pid)[0]
+        os.kill(etcd, signal.SIGKILL)
+        until("another etcd", lambda: [p for p in children(servers[1].process.pid) if p != etcd])
+        until("it serves", lambda: servers[1].admin().call("GET", "/readyz")[0] == 200)
+        expect(servers[1].admin().call("POST", MAPS, {"metadata": {"name": "after"}, "data": {}})[0] == 201, "create")
+    finally:
+        stop_all(*servers)
+
+
+if __name__ == "__main__":
+    from harness import run
+    run(globals())
