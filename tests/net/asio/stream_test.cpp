@@ -1,3 +1,5 @@
+#include <netdb.h>
+
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -31,17 +33,30 @@ TEST_CASE("tasks posted from many threads all run on the shard's own thread") {
   CHECK_FALSE(elsewhere);
 }
 
-TEST_CASE("a name is resolved and its addresses are tried in turn") {
+TEST_CASE("a name is resolved and its addresses are tried in turn; one that nobody knows is said by name") {
   const auto at = test::make_real_stage();
   stream_ptr far, near;
   auto door = at->accepts().listen(at->anywhere(), [&](stream_ptr s) { far = std::move(s); });
   REQUIRE(door.ok());
-  // localhost may also stand for ::1, where nobody listens.
-  at->dials().dial({"localhost", (*door)->address().port}, test::patience, [&](result<stream_ptr> s) {
-    REQUIRE_MESSAGE(s.ok(), s.why().text());
-    near = std::move(*s);
-  });
-  CHECK(at->until([&] { return near && far; }));
+  std::optional<error> why;
+  const auto dial = [&](const char* name) {
+    at->dials().dial({name, (*door)->address().port}, test::patience, [&](result<stream_ptr> s) {
+      if (s.ok()) near = std::move(*s);
+      else why = s.why();
+    });
+    REQUIRE(at->until([&] { return (near && far) || why; }));
+  };
+  dial("nobody.invalid");
+  REQUIRE(why.has_value());
+  CHECK(why->code == errc::unavailable);
+  CHECK(why->note.find("nobody.invalid") != std::string::npos);
+  // localhost may also stand for ::1, where nobody listens. A machine without /etc/hosts may know no name at all.
+  why.reset();
+  addrinfo* known = nullptr;
+  const bool named = ::getaddrinfo("localhost", nullptr, nullptr, &known) == 0;
+  if (named) ::freeaddrinfo(known);
+  dial("localhost");
+  CHECK_MESSAGE(why.has_value() != named, (why ? why->text() : ""));
 }
 
 TEST_CASE("a port in use names its owner, and a dropped dialer stays silent") {
