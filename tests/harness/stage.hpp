@@ -103,11 +103,12 @@ class stage {
   template <class R, class H, class M>
   answer_box<R> begin(const H& whom, M what) {
     auto box = std::make_shared<std::optional<result<R>>>();
-    run.system().spawn([whom, box, what = std::move(what)](caf::event_based_actor* self) mutable {
-      self->request(whom, caf::infinite, std::move(what))
+    // `whom` is an argument, because for a function without any the library binds a reference to nothing.
+    run.system().spawn([box, what = std::move(what)](caf::event_based_actor* self, const H& to) mutable {
+      self->request(to, caf::infinite, std::move(what))
           .then([box](R& got) { box->emplace(std::move(got)); },
                 [box](caf::error& why) { box->emplace(rt::reason(why)); });
-    });
+    }, whom);
     return box;
   }
   /// Asks and runs until there is an answer, at most ten virtual seconds.
