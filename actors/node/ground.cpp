@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "actors/membership/bootstrap.hpp"
+#include "actors/registration/token.hpp"
 #include "basis/bytes.hpp"
 #include "basis/log.hpp"
+#include "net/tls/sealing.hpp"
 
 namespace troupe::node {
 
@@ -111,6 +114,75 @@ result<storage::etcd_access> external_access(const rt::world& in, const server_c
       return fail(errc::invalid, "--datastore-certfile: the certificate in " + config.datastore_certificate + " ran out on " + to_rfc3339(facts->not_after) + "; ask whoever runs the etcd for a new one");
   }
   return out;
+}
+
+result<membership::etcd_timers> settle_timers(const rt::world& in, const ground& on) {
+  const auto path = on.folder + "/cred/etcd-timers.json";
+  auto kept = in.files->read(path);
+  if (kept.ok()) return membership::parse_timers(*kept);
+  if (kept.code() != errc::not_found) return kept.why();
+  auto sync = in.files->measure_sync(on.folder);
+  if (!sync.ok()) return sync.why();
+  const auto chosen = membership::choose_timers(*sync);
+  log::info("node.etcd_timers_chosen", {{"sync_p99_us", std::chrono::duration_cast<std::chrono::microseconds>(*sync).count()},
+                                        {"heartbeat_ms", chosen.heartbeat_ms}, {"election_ms", chosen.election_ms}});
+  if (auto written = in.files->write(path, membership::timers_text(chosen), 0600); !written.ok()) return written.why();
+  return chosen;
+}
+
+membership::keeper_config member_config(const ground& on, const server_keys& keys, membership::etcd_timers timers) {
+  membership::keeper_config out;
+  out.folder = on.folder + "/db/etcd";
+  out.tls_folder = on.folder + "/tls/etcd";
+  out.node = on.node;
+  out.address = on.address;
+  out.client_port = on.config.etcd_client_port;
+  out.peer_port = on.config.etcd_peer_port;
+  out.loopback_too = on.binds_all();
+  out.join = !on.config.server.host.empty();
+  out.access = {{}, keys.etcd.server_ca, keys.etcd.client.certificates, std::string(keys.etcd.client.key.reveal())};
+  out.timers = timers;
+  return out;
+}
+
+namespace {
+
+/// As given, else as this server had it before; empty when it is yet to be made.
+secret_text kept_token(const rt::world& in, const ground& on) {
+  auto text = on.config.token;
+  if (text.empty())
+    if (auto kept = in.files->read(on.folder + "/token"); kept.ok()) {
+      while (!kept->empty() && kept->back() == '\n') kept->pop_back();
+      text = secret_text(std::move(*kept));
+    }
+  if (text.empty()) return {};
+  auto token = registration::parse_token(text.reveal());
+  return token.ok() ? token->password : secret_text();
+}
+
+}  // namespace
+
+result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const std::vector<storage::record>& stored) {
+  const auto token = kept_token(in, on);
+  const auto key = token.empty() ? std::string() : membership::bootstrap_key(in.issuer->sha256(token.reveal()));
+  const auto found = std::find_if(stored.begin(), stored.end(), [&](const auto& r) { return r.key == key; });
+  if (found == stored.end() && stored.empty()) return false;
+  if (found == stored.end())
+    return fail(errc::untrusted, "bootstrap data already found and encrypted with different token: another cluster, or the same one with another token, "
+                                 "uses this datastore; start with its --token");
+  auto plain = net::tls::unseal(token, found->value.view());
+  const auto read = plain.ok() ? parse_json(*plain) : result<json>(plain.why());
+  if (!read.ok()) return fail(errc::untrusted, "the bootstrap data in the datastore cannot be read: " + read.why().note);
+  if (auto done = membership::apply_bootstrap(*in.files, on.folder, *read); !done.ok()) return done.why();
+  return true;
+}
+
+result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const server_keys& keys) {
+  auto data = membership::gather_bootstrap(*in.files, on.folder);
+  if (!data.ok()) return data.why();
+  auto sealed = net::tls::seal(keys.passwords.server, to_text(*data), in.chance->draw(net::tls::sealing_salt_bytes), in.chance->draw(net::tls::sealing_nonce_bytes));
+  if (!sealed.ok()) return sealed.why();
+  return storage::operation{storage::operation::kind::create, membership::bootstrap_key(in.issuer->sha256(keys.passwords.server.reveal())), bytes(std::move(*sealed)), 0};
 }
 
 json agent_view(const server_config& c) {

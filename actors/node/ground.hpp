@@ -2,6 +2,7 @@
 // work with files, done once while a server starts.
 #pragma once
 #include "actors/certificates/pki.hpp"
+#include "actors/membership/keeper.hpp"
 #include "actors/node/credentials.hpp"
 #include "actors/node/node.hpp"
 
@@ -37,6 +38,14 @@ result<ground> settle_ground(const rt::world& in, server_config config);
 result<server_keys> settle_keys(const rt::world& in, const ground& on);
 /// How to reach the etcd that --datastore-endpoint names; reads the files that the flags name.
 result<storage::etcd_access> external_access(const rt::world& in, const server_config& config);
+/// etcd's timers as the cluster has them; the first server measures its disk, chooses and writes them down.
+result<membership::etcd_timers> settle_timers(const rt::world& in, const ground& on);
+membership::keeper_config member_config(const ground& on, const server_keys& keys, membership::etcd_timers timers);
+/// Out of what lies under /bootstrap in a shared datastore: takes over the cluster that our token opens. False when there
+/// is none yet; `untrusted` when there are only others'.
+result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const std::vector<storage::record>& stored);
+/// What keeps the cluster's files in the datastore, under the token: never under an empty one.
+result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const server_keys& keys);
 /// /v1-k3s/config: K3s's names, Go's encodings.
 json agent_view(const server_config& config);
 /// The fields of agent_view on which all servers must agree, with their flags.

@@ -14,13 +14,11 @@
 #include "actors/node/node.hpp"
 #include "actors/node_password/keeper.hpp"
 #include "actors/registration/registrar.hpp"
-#include "actors/registration/token.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/supervisor/gate.hpp"
 #include "actors/tunnel/switchboard.hpp"
 #include "basis/log.hpp"
-#include "net/tls/sealing.hpp"
 
 // Order, alone: engine -> certificates and tokens -> shard -> kind keepers -> switchboard, gate, supervisor ->
 // front listens -> keepers load -> basics -> registration opens -> controllers -> the server's own agent.
@@ -113,34 +111,11 @@ class server_state {
     return true;
   }
 
-  result<membership::etcd_timers> timers() {
-    const auto path = on_.folder + "/cred/etcd-timers.json";
-    auto kept = world_->files->read(path);
-    if (kept.ok()) return membership::parse_timers(*kept);
-    if (kept.code() != errc::not_found) return kept.why();
-    auto sync = world_->files->measure_sync(on_.folder);
-    if (!sync.ok()) return sync.why();
-    const auto chosen = membership::choose_timers(*sync);
-    log::info("node.etcd_timers_chosen", {{"sync_p99_us", std::chrono::duration_cast<std::chrono::microseconds>(*sync).count()}, {"heartbeat_ms", chosen.heartbeat_ms}, {"election_ms", chosen.election_ms}});
-    if (auto written = world_->files->write(path, membership::timers_text(chosen), 0600); !written.ok()) return written.why();
-    return chosen;
-  }
-
   void keep_member() {
     if (!settle()) return;
-    membership::keeper_config with;
-    with.folder = on_.folder + "/db/etcd";
-    with.tls_folder = on_.folder + "/tls/etcd";
-    with.node = on_.node;
-    with.address = on_.address;
-    with.client_port = config().etcd_client_port;
-    with.peer_port = config().etcd_peer_port;
-    with.loopback_too = on_.binds_all();
-    with.join = !config().server.host.empty();
-    with.access = {{}, keys_.etcd.server_ca, std::string(keys_.etcd.client.certificates), std::string(keys_.etcd.client.key.reveal())};
-    auto chosen = timers();
+    auto chosen = settle_timers(*world_, on_);
     if (!chosen.ok()) return give_up("etcd's timers cannot be settled: " + chosen.why().note);
-    with.timers = *chosen;
+    auto with = member_config(on_, keys_, *chosen);
     // A member that lost its place finds it again through the server it joined by.
     if (with.join && !joiner_) find_quietly();
     members_ = membership::make_keeper(*world_, std::move(with), caf::actor_cast<membership::members_actor>(joiner_),
@@ -185,18 +160,9 @@ class server_state {
       world_->shard->after(std::chrono::milliseconds(500), [me = rt::strong<server_actor>(self_)] { rt::post(me, bootstrap_due{}); });
       return;
     }
-    const auto token = kept_token();
-    const auto key = token.empty() ? std::string() : membership::bootstrap_key(world_->issuer->sha256(token.reveal()));
-    const auto found = std::find_if(got->records.begin(), got->records.end(), [&](const auto& r) { return r.key == key; });
-    if (found != got->records.end()) {
-      auto plain = net::tls::unseal(token, found->value.view());
-      const auto read = plain.ok() ? parse_json(*plain) : result<json>(plain.why());
-      if (!read.ok()) return give_up("the bootstrap data in the datastore cannot be read: " + read.why().note);
-      if (auto done = membership::apply_bootstrap(*world_->files, on_.folder, *read); !done.ok()) return give_up(done.why().note);
-      step("cluster found in the datastore");
-    } else if (!got->records.empty()) {
-      return give_up("bootstrap data already found and encrypted with different token: another cluster, or the same one with another token, uses this datastore; start with its --token");
-    }
+    const auto found = take_stored_bootstrap(*world_, on_, got->records);
+    if (!found.ok()) return give_up(found.why().note);
+    if (*found) step("cluster found in the datastore");
     if (!settle()) return;
     if (supervisor_ == nullptr) make_edge(), listen();
     // The engine has one owner from here on.
@@ -206,27 +172,12 @@ class server_state {
     if (!engine.ok()) return give_up("the datastore cannot be used: " + engine.why().note);
     stand_up(std::move(*engine));
   }
-  /// As given, else as this server had it before; empty when it is yet to be made.
-  secret_text kept_token() const {
-    auto text = config().token;
-    if (text.empty())
-      if (auto kept = world_->files->read(on_.folder + "/token"); kept.ok()) {
-        while (!kept->empty() && kept->back() == '\n') kept->pop_back();
-        text = secret_text(std::move(*kept));
-      }
-    if (text.empty()) return {};
-    auto token = registration::parse_token(text.reveal());
-    return token.ok() ? token->password : secret_text();
-  }
 
   // So that a snapshot, or another server on the same etcd, has what it needs; never under an empty secret.
   void save_bootstrap() {
-    auto data = membership::gather_bootstrap(*world_->files, on_.folder);
-    if (!data.ok()) return;
-    auto sealed = net::tls::seal(keys_.passwords.server, to_text(*data), world_->chance->draw(net::tls::sealing_salt_bytes), world_->chance->draw(net::tls::sealing_nonce_bytes));
-    if (!sealed.ok()) return;
-    storage::operation what{storage::operation::kind::create, membership::bootstrap_key(world_->issuer->sha256(keys_.passwords.server.reveal())), bytes(std::move(*sealed)), 0};
-    self_->request(shard_, caf::infinite, datastore::commit_operation{std::move(what)})
+    auto what = sealed_bootstrap(*world_, on_, keys_);
+    if (!what.ok()) return log::warn("node.bootstrap_not_saved", {{"why", what.why().note}});
+    self_->request(shard_, caf::infinite, datastore::commit_operation{std::move(*what)})
         .then([this](const storage::outcome& got) {
           if (got.what == storage::outcome::kind::committed) log::info("node.bootstrap_saved", {{"at", got.at}});
           else if (got.what != storage::outcome::kind::conflict) log::warn("node.bootstrap_not_saved", {{"why", got.note}});

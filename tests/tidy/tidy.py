@@ -38,6 +38,10 @@ ROOM_EXCEPTIONS = {
     ("actors/controllers/", "actors/client/clients.hpp"): "a controller makes reflectors of its own, one for each kind it follows",
     ("actors/front/front.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
     ("actors/kubelet/port.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
+    ("actors/election/candidate.cpp", "actors/controllers/calls.hpp"): "one function that shortens an API call; it knows no actor",
+    ("actors/membership/joiner.cpp", "actors/client/one_shot.hpp"): "one HTTPS request as a function; it knows no actor",
+    ("actors/membership/joiner.cpp", "actors/registration/token.hpp"): "the join token, pure",
+    ("actors/supervisor/gate.cpp", "actors/membership/joining.hpp"): "how members are written as JSON, pure",
     ("actors/supervisor/gate.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
 }
 
@@ -57,6 +61,7 @@ BANNED = [   # (what, pattern, where it is allowed: path prefix -> reason)
     ("reads a clock", re.compile(r"(steady|system|high_resolution)_clock::now|\bclock_gettime\b|\bgettimeofday\b|\btime\((nullptr|NULL|0)\)"), {
         "subprojects/basis/src/clock.cpp": "the one calendar",
         "net/asio/": "the shard's clock",
+        "net/host/files.cpp": "measures how long the disk takes to sync",
         "bin/run.cpp": "the terminal's durations",
         "actors/runtime/cells.cpp": "busy time of actors, which is shown and decides nothing",
         "tests/": "limits of waits and measurements",
@@ -70,6 +75,7 @@ BANNED = [   # (what, pattern, where it is allowed: path prefix -> reason)
         "subprojects/basis/src/log.cpp": "the sink is shared",
         "net/asio/": "the shard's queue",
         "net/rpc/loop": "what other threads hand to the loop",
+        "net/host/process.cpp": "one thread forks all children and hears them; whoever starts one waits for it",
         "storage/": "the wake-up of an engine's writer",
         "actors/runtime/cells": "the board of cells is read by the admin thread",
         "actors/runtime/stage.cpp": "main's thread waits for the actors' end",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/apiserver/resources/rules/relaxed.hpp"
+#include "actors/apiserver/resources/kept.hpp"
 #include "actors/apiserver/resources/rules/write.hpp"
 #include "actors/apiserver/wire/decode.hpp"
 #include "actors/apiserver/wire/render.hpp"
@@ -116,22 +117,8 @@ class kind_keeper_state {
 
   void compare(const storage::page& page) {
     auto seen = std::make_shared<std::vector<object_change>>();
-    std::map<std::string_view, const storage::record*> there;
-    for (const auto& record : page.records) there.emplace(std::string_view(record.key).substr(kind_->storage_prefix.size()), &record);
-    std::vector<storage::change> differences;
-    all_.each("", [&](const model::document_ptr& known) {
-      const auto found = there.find(known->key());
-      if (found == there.end() || found->second->created != known->created())
-        differences.push_back({found == there.end() ? page.head : found->second->created, storage_key(known->key()), {}, 0, 0, 0, true});
-      return true;
-    });
-    for (const auto& [key, record] : there) {
-      const auto known = all_.find(key);
-      if (!known || known->modified() != record->modified)
-        differences.push_back({record->modified, record->key, record->value, record->created, 0, record->version, false});
-    }
-    std::stable_sort(differences.begin(), differences.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
-    for (const auto& change : differences) apply(change, *seen);
+    const auto found = differences(all_, page, kind_->storage_prefix);
+    for (const auto& change : found) apply(change, *seen);
     head_ = std::max(head_, page.head);
     reloading_ = false;
     self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
@@ -408,7 +395,7 @@ class kind_keeper_state {
         .then([this, j, present, whole, lost](outcome& got) {
           if (got.what == outcome::kind::committed) return finish_erase(*j, *present, whole, got.at);
           if (got.what == outcome::kind::conflict) return lost(got);
-          refuse(*j, storage_refusal(got, present->name()));
+          refuse(*j, storage_refusal(got, *kind_, present->name()));
         }, [this, j](caf::error& why) { refuse(*j, from_error(rt::reason(why), *kind_, j->ask.what->name)); });
   }
 
@@ -418,6 +405,7 @@ class kind_keeper_state {
   }
 
   void remove_many(const job_ptr& j) {
+    if (config_.shared && j->looks == 0) return look_again(j);   // none that another server made may be missed
     const target& t = *j->ask.what;
     auto chosen = select_page(all_, head_, *t.kind, t.ns, t.ask).items;
     if (chosen.empty()) return finish_many(*j);
@@ -445,17 +433,6 @@ class kind_keeper_state {
 
   void finish_many(job& j) { j.answer.deliver(written{deleted_json(*kind_, "", ""), false, std::move(j.warnings)}); }
 
-  api_error storage_refusal(const outcome& got, std::string_view name) const {
-    switch (got.what) {
-      case outcome::kind::too_large: return too_large("the object is larger than the datastore takes: " + got.note);
-      case outcome::kind::overloaded: return too_many_requests("the datastore is busy: " + got.note, 1);
-      case outcome::kind::unavailable: return unavailable("the datastore is away: " + got.note);
-      case outcome::kind::outcome_unknown:
-        return timeout("the datastore did not say whether the write happened; read before writing again");
-      default: return conflict(*kind_, name);
-    }
-  }
-
   template <class Lost>
   void store(const job_ptr& j, storage::operation what, std::string text, Lost lost) {
     const std::string key = what.key.substr(kind_->storage_prefix.size());
@@ -472,7 +449,7 @@ class kind_keeper_state {
     self_->request(writer_, caf::infinite, datastore::commit_operation{std::move(what)})
         .then([this, j, key, value, lost](outcome& got) {
           if (got.what == outcome::kind::conflict) return lost(got);
-          if (got.what != outcome::kind::committed) return refuse(*j, storage_refusal(got, j->ask.what->name));
+          if (got.what != outcome::kind::committed) return refuse(*j, storage_refusal(got, *kind_, j->ask.what->name));
           j->reserved = false;  // the change feed holds it now
           auto doc = all_.find(key);
           if (!doc || doc->modified() != got.at) {  // changed again, or erased, in the same breath
@@ -488,33 +465,8 @@ class kind_keeper_state {
 
   void expire() {
     self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
-    const std::string oldest = to_rfc3339(wall_->now() - config_.event_life);
-    std::vector<std::pair<model::revision_number, model::document_ptr>> old;
-    const bool crowded = all_.size() > config_.events_max;
-    all_.each("", [&](const model::document_ptr& item) {
-      if (crowded || newest_time(item->text()) < oldest) old.emplace_back(item->modified(), item);
-      return true;
-    });
-    std::sort(old.begin(), old.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    const std::size_t surplus = crowded ? all_.size() - config_.events_max : 0;
-    for (std::size_t i = 0; i < old.size(); ++i) {
-      const auto& item = old[i].second;
-      if (i >= surplus && newest_time(item->text()) >= oldest) continue;
-      rt::post(writer_, datastore::commit_operation{{storage::operation::kind::erase, storage_key(item->key()), {},
-                                                     item->modified(), relaxed_by_place(*kind_, item->ns())}});
-    }
-  }
-
-  /// The latest of the times an event carries; RFC 3339 in UTC compares as text.
-  static std::string_view newest_time(std::string_view text) {
-    std::string_view best;
-    for (const std::string_view member : {"\"creationTimestamp\":\"", "\"lastTimestamp\":\"", "\"lastObservedTime\":\""}) {
-      const auto at = text.find(member);
-      if (at == std::string_view::npos) continue;
-      const auto from = at + member.size();
-      best = std::max(best, text.substr(from, text.find('"', from) - from));
-    }
-    return best;
+    for (const auto& item : outlived(all_, to_rfc3339(wall_->now() - config_.event_life), config_.events_max))
+      rt::post(writer_, datastore::commit_operation{{storage::operation::kind::erase, storage_key(item->key()), {}, item->modified()}});
   }
 
   rt::self<kind_keeper_actor> self_;

@@ -1,7 +1,9 @@
 #include "net/host/process.hpp"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,7 +12,6 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "net/host/real.hpp"
 
@@ -105,7 +106,9 @@ TEST_CASE("letting go of a child ends it, and no word of it comes afterwards") {
   child->reset();
   const auto heard = w.lines.size();
   CHECK(!lives(pid));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  witness later;   // another child's whole life is time enough on the one thread that tells
+  auto other = starter->start(shell("echo x"), later.line(), later.end());
+  REQUIRE(later.until([&] { return later.ended.has_value(); }));
   CHECK(w.lines.size() == heard);
   CHECK(!w.ended.has_value());
 }
@@ -140,9 +143,12 @@ TEST_CASE("a child dies with the process that started it, however that one dies"
   pid_t grandchild = -1;
   REQUIRE(read(out[0], &grandchild, sizeof grandchild) == sizeof grandchild);
   CHECK(lives(grandchild));
+  pollfd end{static_cast<int>(syscall(SYS_pidfd_open, grandchild, 0)), POLLIN, 0};
+  REQUIRE(end.fd >= 0);
   kill(middle, SIGKILL);
   waitpid(middle, nullptr, 0);
-  for (int i = 0; i < 3000 && lives(grandchild); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(poll(&end, 1, 30'000) == 1);
   CHECK(!lives(grandchild));
+  close(end.fd);
   close(out[0]), close(out[1]);
 }

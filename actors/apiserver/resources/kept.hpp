@@ -1,0 +1,23 @@
+// What a kind keeper computes about the objects it keeps. Pure.
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "actors/apiserver/status.hpp"
+#include "actors/model/schema/schema.hpp"
+#include "actors/model/snapshot.hpp"
+#include "storage/engine.hpp"
+
+namespace troupe::apiserver {
+
+/// What leads from `known` to `page` (everything below `prefix` at one revision), in the order of revisions. An object that
+/// went and came again shows as erased, then created.
+std::vector<storage::change> differences(const model::snapshot& known, const storage::page& page, std::string_view prefix);
+
+/// What a write that the datastore did not commit is answered with.
+api_error storage_refusal(const storage::outcome& got, const model::schema::kind& kind, std::string_view name);
+
+/// Events whose latest time is before `oldest` (RFC 3339 in UTC), and the oldest ones beyond `most`.
+std::vector<model::document_ptr> outlived(const model::snapshot& events, std::string_view oldest, std::size_t most);
+
+}  // namespace troupe::apiserver
