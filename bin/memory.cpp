@@ -12,15 +12,22 @@ namespace troupe::bin {
 
 void release_startup_pages() {
   malloc_trim(0);
-  std::ifstream maps("/proc/self/maps");
+  std::ifstream maps("/proc/self/smaps");
+  std::uintptr_t from = 0, to = 0;
+  bool clean_file = false;
   for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t from = 0, to = 0;
+    std::uintptr_t begin = 0, end = 0;
     char rights[5] = {};
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &from, &to, rights) != 3) continue;
-    // Only code of files: it is never written, so nothing can be lost. Read-only data may hold
-    // relocations that were written once and must stay.
-    if (std::string_view(rights) != "r-xp" || line.find('/') == std::string::npos) continue;
-    madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights) == 3) {
+      from = begin, to = end;
+      const std::string_view may(rights);
+      // Code and constants of files. The part of a library that held relocations is read-only too by now, but its pages
+      // were written once and are in no file: the kernel counts those as anonymous.
+      clean_file = (may == "r-xp" || may == "r--p") && line.find('/') != std::string::npos;
+    } else if (unsigned long kib = 0; clean_file && std::sscanf(line.c_str(), "Anonymous: %lu kB", &kib) == 1) {
+      if (kib == 0) madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+      clean_file = false;
+    }
   }
 }
 
