@@ -10,7 +10,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE, Node, expect, expect_in, until
+from harness import PATIENCE, Node, address, expect, expect_in, folder, until
 
 CHECK_HISTORY = os.environ["CHECK_HISTORY"]
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"
@@ -197,6 +197,14 @@ def test_three_servers():
             status, got = third.call("PATCH", f"/api/v1/namespaces/{name}/configmaps/m", {"data": {"a": "2"}}, "application/merge-patch+json")
             expect(status == 200, got)
             expect(writer.call("DELETE", f"/api/v1/namespaces/{name}/configmaps/m")[0] == 200, "delete")
+        # An agent may join by any of them; what it says of itself is known to all.
+        agents = [Node("agent", "--server", s.url, "--token", s.token()) for s in servers]
+        for a in agents:
+            a.ready()
+        for s, a in zip(servers[1:] + servers[:1], agents):
+            expect_in(" Ready ", s.kubectl("get", "node", a.name, "--no-headers"))
+        for a in agents:
+            expect(a.terminate() == 0, a.said())
         wrong = Node("server", "--token", "another", "--server", servers[0].url)
         expect(wrong.ends() == 1, wrong.said())
         expect_in("does not accept this token", wrong.said())
@@ -310,6 +318,45 @@ def test_removal_and_replacement():
         expect(servers[1].admin().call("POST", MAPS, {"metadata": {"name": "after"}, "data": {}})[0] == 201, "create")
     finally:
         stop_all(*servers)
+
+
+def test_etcd_of_others():
+    """two servers share an etcd that somebody else runs, under one token; a wrong token or a wrong address is named"""
+    at, home = address(), folder("etcd")
+    etcd = subprocess.Popen(["/usr/bin/etcd", "--data-dir", home + "/data", "--listen-client-urls", f"http://{at}:2379",
+                             "--advertise-client-urls", f"http://{at}:2379", "--listen-peer-urls", f"http://{at}:2380",
+                             "--initial-advertise-peer-urls", f"http://{at}:2380", "--initial-cluster", f"default=http://{at}:2380"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    nodes = []
+    try:
+        where = ["--datastore-endpoint", f"http://{at}:2379"]
+        first = Node("server", "--token", "the-secret", *where)
+        nodes.append(first.ready())
+        until("the bootstrap data is kept", lambda: "bootstrap_saved" in first.said())
+        second = Node("server", "--token", "the-secret", *where)
+        nodes.append(second.ready())
+        expect(second.kubectl("get", "nodes", "--no-headers").count(" Ready ") == 2, "two nodes")
+        stranger = Node("server", "--token", "another", *where)
+        expect(stranger.ends() == 1, stranger.said())
+        expect_in("encrypted with different token", stranger.said())
+        first.kill()
+        until("one endpoint", lambda: listed(second) == [second.at])
+        again = Node("server", *where, home=first.home, at=first.at, name=first.name)   # its token is on its disk
+        nodes.append(again.ready())
+        for flag, sentence in (("mysql://x", "is none of sqlite, rocksdb, and URLs of an etcd"), ("https://a,ftp://b", "is none of")):
+            bad = Node("server", "--token", "t", "--datastore-endpoint", flag)
+            expect(bad.ends() != 0, bad.said())
+            expect_in(sentence, bad.said())
+        nowhere = Node("server", "--token", "t", "--datastore-endpoint", f"http://{at}:2999")
+        nodes.append(nowhere)
+        nowhere.says(r"waiting for the datastore at http://.*:2999")
+        expect(nowhere.terminate() == 0, nowhere.said())
+    finally:
+        for n in nodes:
+            if n.process.poll() is None:
+                n.terminate()
+        etcd.kill()
+        etcd.wait()
 
 
 if __name__ == "__main__":
