@@ -277,6 +277,11 @@ class merger {
     }
     toggle("cluster-init", c.cluster_init);
     text("datastore-endpoint", c.datastore_endpoint);
+    if (const auto* v = find("datastore-endpoint")) {
+      const auto& t = v->texts.back();
+      const auto known = t.empty() || t == "sqlite" || t == "rocksdb" || t.starts_with("https://") || t.starts_with("http://");
+      if (!known) complain(v->where + ": must be sqlite, rocksdb, or the URLs of an etcd as https://HOST:2379,https://HOST:2379; other databases are K3s features that this version of troupe does not have");
+    }
     text("datastore-cafile", c.datastore_ca);
     text("datastore-certfile", c.datastore_certificate);
     text("datastore-keyfile", c.datastore_key);

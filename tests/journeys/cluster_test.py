@@ -343,7 +343,7 @@ def test_etcd_of_others():
         until("one endpoint", lambda: listed(second) == [second.at])
         again = Node("server", *where, home=first.home, at=first.at, name=first.name)   # its token is on its disk
         nodes.append(again.ready())
-        for flag, sentence in (("mysql://x", "is none of sqlite, rocksdb, and URLs of an etcd"), ("https://a,ftp://b", "is none of")):
+        for flag, sentence in (("mysql://x", "must be sqlite, rocksdb, or the URLs of an etcd"), ("https://a,ftp://b", "is none of")):
             bad = Node("server", "--token", "t", "--datastore-endpoint", flag)
             expect(bad.ends() != 0, bad.said())
             expect_in(sentence, bad.said())

@@ -26,7 +26,7 @@ def test_unknown_flag():
 
 def test_unbuilt_flag():
     """a K3s flag that is not built yet says so by name"""
-    expect_in("--cluster-init is a K3s flag that this version of troupe does not have yet", refused("server", "--cluster-init"))
+    expect_in("--kine-tls is a K3s flag that this version of troupe does not have yet", refused("server", "--kine-tls"))
     expect_in("K3S_DATASTORE_ENDPOINT", refused("server", K3S_DATASTORE_ENDPOINT="postgres://x"))
 
 
@@ -43,7 +43,7 @@ def test_help():
     expect(code == 0, said)
     for word in ("--data-dir", "-t,--token", "--write-kubeconfig-mode", "[6443]"):
         expect_in(word, said)
-    expect("--cluster-init" not in said, "help promises what is not built")
+    expect("--kine-tls" not in said, "help promises what is not built")
     expect(re.match(r"troupe v1\.\d+\.\d+\+troupe", run_binary("version")[1]), "version")
 
 

@@ -163,7 +163,7 @@ TEST_CASE("an unknown flag names the nearest known one") {
 
 TEST_CASE("a K3s flag that is not built says so by name, wherever it stands") {
   const std::string words = "is a K3s flag that this version of troupe does not have yet";
-  CHECK(only_error(server_with({{"cluster-init", "true"}})) == "--cluster-init " + words);
+  CHECK(only_error(server_with({{"kine-tls", "true"}})) == "--kine-tls " + words);
   CHECK(only_error(agent_with({{"docker", "true"}})) == "--docker " + words);
   CHECK(holds(only_error(server_with({}, {}, {{"c.yaml", "\ndisable:\n- traefik\n"}})), "c.yaml, line 2: disable " + words));
   CHECK(holds(only_error(server_with({}, {{"K3S_DATASTORE_ENDPOINT", "mysql://x"}})), "K3S_DATASTORE_ENDPOINT"));
