@@ -445,7 +445,7 @@ class kind_keeper_state {
     const bool erase = what.what == storage::operation::kind::erase;
     const bytes value(std::move(text));
     if (!erase) what.value = value;
-    what.relaxed = what.relaxed || relaxed_by_place(*kind_, std::string_view(key).substr(0, key.find('/')));
+    what.relaxed = what.relaxed || relaxed_by_place(*kind_, std::string_view(key).substr(0, key.find('/')), what.what);
     self_->request(writer_, caf::infinite, datastore::commit_operation{std::move(what)})
         .then([this, j, key, value, lost](outcome& got) {
           if (got.what == outcome::kind::conflict) return lost(got);

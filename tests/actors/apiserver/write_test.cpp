@@ -277,15 +277,20 @@ TEST_CASE("namespaces end in three steps, and some never") {
   CHECK(!good(update("namespaces", old, edited(old, "/spec/finalizers", json::array()), "finalize")).erase);
 }
 
-TEST_CASE("node leases and events may wait for their sync, a leader's lease and everything else may not") {
+TEST_CASE("renewals of node leases and events may wait for their sync, a leader's lease and everything else may not") {
+  using what = storage::operation::kind;
   const auto& leases = kind_of("leases", "coordination.k8s.io");
-  CHECK(relaxed_by_place(leases, "kube-node-lease"));
-  CHECK_FALSE(relaxed_by_place(leases, "kube-system"));
-  CHECK_FALSE(relaxed_by_place(leases, ""));
-  CHECK(relaxed_by_place(kind_of("events"), "default"));
-  CHECK(relaxed_by_place(kind_of("events"), "kube-system"));
+  CHECK(relaxed_by_place(leases, "kube-node-lease", what::update));
+  for (const auto once : {what::create, what::erase}) {
+    CHECK_FALSE(relaxed_by_place(leases, "kube-node-lease", once));   // nobody does it again
+    CHECK(relaxed_by_place(kind_of("events"), "default", once));
+  }
+  CHECK_FALSE(relaxed_by_place(leases, "kube-system", what::update));
+  CHECK_FALSE(relaxed_by_place(leases, "", what::update));
+  CHECK(relaxed_by_place(kind_of("events"), "default", what::update));
+  CHECK(relaxed_by_place(kind_of("events"), "kube-system", what::update));
   for (const auto& kind : model::schema::kinds())
-    if (kind.plural != "events" && kind.plural != "leases") CHECK_FALSE(relaxed_by_place(kind, "kube-node-lease"));
+    if (kind.plural != "events" && kind.plural != "leases") CHECK_FALSE(relaxed_by_place(kind, "kube-node-lease", what::update));
 }
 
 TEST_CASE("a node's status may wait for its sync when only its heartbeat moved") {

@@ -5,12 +5,15 @@
 
 #include "actors/model/schema/schema.hpp"
 #include "basis/json.hpp"
+#include "storage/engine.hpp"
 
 namespace troupe::apiserver {
 
-/// By where the object stands: events everywhere, leases of nodes only; a leader's lease must never come back.
-inline bool relaxed_by_place(const model::schema::kind& of, std::string_view ns) {
-  return !of.relaxed_in.empty() && (of.relaxed_in == "*" || of.relaxed_in == ns);
+/// By where the object stands: events everywhere, renewals of nodes' leases; a leader's lease must never come back, and who
+/// made or removed a lease does so once.
+inline bool relaxed_by_place(const model::schema::kind& of, std::string_view ns, storage::operation::kind what) {
+  if (of.relaxed_in == "*") return true;
+  return !of.relaxed_in.empty() && of.relaxed_in == ns && what == storage::operation::kind::update;
 }
 
 /// By what changed: a status that says what it said before, only later.
