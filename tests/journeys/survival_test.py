@@ -134,6 +134,27 @@ def test_kill_under_load():
     server.terminate()
 
 
+def test_rocksdb():
+    """on RocksDB no acknowledged write is lost when the server is killed under load, and SQLite's file is not there"""
+    home, at, expected = folder(), address(), set()
+    flags = ("--disable-agent", "--datastore-endpoint", "rocksdb")
+    for life in range(4):
+        server = Node("server", *flags, home=home, at=at).ready()
+        loads = [Load(server, f"r{life}-{t}") for t in range(4)]
+        until("some writes", lambda: sum(len(x.acknowledged) for x in loads) >= 60, process=server.process)
+        server.kill()
+        for x in loads:
+            x.join()
+            expected.update(x.acknowledged)
+    server = Node("server", *flags, home=home, at=at).ready()
+    status, answer = server.admin().call("GET", "/api/v1/namespaces/default/configmaps")
+    expect(status == 200, answer)
+    missing = expected - {o["metadata"]["name"] for o in answer["items"]}
+    expect(not missing, f"{len(missing)} of {len(expected)} acknowledged writes are lost")
+    expect(not os.path.exists(home + "/data/server/db/state.db"), "there is an SQLite file too")
+    server.terminate()
+
+
 def test_restart_of_a_node():
     """a server whose node was there before becomes Ready again after a kill"""
     first = Node("server").ready()
