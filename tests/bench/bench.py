@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Figures of a whole node: `bench.py BUILD_FOLDER [start|idle|storage|api|observed ...]` (all by default).
+"""Figures of nodes and clusters: `bench.py BUILD_FOLDER [start|idle|storage|api|observed|etcd|cluster|failover ...]`
+(the first five by default; `datastore` is storage, etcd and cluster).
 
 Prints a table a person can read and, as its last line, one JSON document. Starts and ends only its own
 processes, on loopback addresses of its own, in a temporary folder. Nothing here asserts a time.
@@ -8,13 +9,18 @@ import base64, json, os, re, shutil, signal, ssl, statistics, subprocess, sys, t
 
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 NAMES = sys.argv[2:] or ["start", "idle", "storage", "api", "observed"]
+if NAMES == ["datastore"]:
+    NAMES = ["storage", "etcd", "cluster"]
 TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.exists(p))
 GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "server_rss_mb": 32, "agent_rss_mb": 12,
          "server_idle_cpu_percent": 0.5, "agent_idle_cpu_percent": 0.2, "api_creates_per_second_256": 8000,
          "observed_cost_percent": 5, "storage_ratio_1": 1.3, "storage_ratio_16": 8, "storage_ratio_256": 40,
-         "storage_idle_syncs_ratio": 50, "storage_idle_bytes_ratio": 15}
+         "storage_idle_syncs_ratio": 50, "storage_idle_bytes_ratio": 15,
+         "etcd_client_ratio_16": 0.9, "etcd_client_ratio_256": 0.9, "cluster_ratio_256": 0.65,
+         "failover_kill_median_s": 1.0, "failover_kill_worst_s": 2.5, "failover_freeze_median_s": 1.0, "failover_freeze_worst_s": 2.5}
 MORE_IS_BETTER = {"api_creates_per_second_256", "storage_ratio_1", "storage_ratio_16", "storage_ratio_256",
-                  "storage_idle_syncs_ratio", "storage_idle_bytes_ratio"}
+                  "storage_idle_syncs_ratio", "storage_idle_bytes_ratio", "etcd_client_ratio_16", "etcd_client_ratio_256",
+                  "cluster_ratio_256"}
 
 
 class Node:
@@ -42,8 +48,8 @@ class Node:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def server(folder, address):
-    return Node("server", folder, address, "--write-kubeconfig", folder + "/kubeconfig")
+def server(folder, address, *flags):
+    return Node("server", folder, address, "--write-kubeconfig", folder + "/kubeconfig", *flags)
 
 
 def until_ready(node, seconds=30):
@@ -123,19 +129,90 @@ def bench_observed(top, out):
     out["observed_cost_percent"] = found["cost_percent"]
 
 
-def bench_api(top, out):
-    program = build("tests/bench/api_bench")
-    s = server(f"{top}/api", "127.0.0.25")
-    until_ready(s)
+def creates(s, clients, seconds=5):
+    """Creates per second through the API with TLS, and their 99th percentile in ms."""
     text = open(s.folder + "/kubeconfig").read()
     for key, name in (("certificate-authority-data", "ca.crt"), ("client-certificate-data", "client.crt"), ("client-key-data", "client.key")):
         data = re.search(key + r": (\S+)", text).group(1).strip('"')
         open(f"{s.folder}/{name}", "wb").write(base64.b64decode(data))
+    got = json.loads(subprocess.run([build("tests/bench/api_bench"), s.folder, s.address + ":6443", str(clients), str(seconds)],
+                                    check=True, capture_output=True, text=True).stdout)
+    return got["creates_per_second"], got["p99_ms"]
+
+
+def bench_api(top, out):
+    s = server(f"{top}/api", "127.0.0.25")
+    until_ready(s)
     for clients in (1, 16, 256):
-        got = json.loads(subprocess.run([program, s.folder, "127.0.0.25:6443", str(clients), "5"], check=True, capture_output=True, text=True).stdout)
-        out[f"api_creates_per_second_{clients}"] = got["creates_per_second"]
-        out[f"api_create_p99_ms_{clients}"] = got["p99_ms"]
+        out[f"api_creates_per_second_{clients}"], out[f"api_create_p99_ms_{clients}"] = creates(s, clients)
     s.stop()
+
+
+def bare_etcd(top, addresses):
+    """etcd as troupe runs it, without TLS and without troupe: its processes and a client URL."""
+    cluster = ",".join(f"m{i}=http://{a}:2380" for i, a in enumerate(addresses))
+    env = {"PATH": os.environ["PATH"], "GOGC": "50"}
+    started = [subprocess.Popen(["etcd", "--name", f"m{i}", "--data-dir", f"{top}/bare{len(addresses)}-{i}", "--listen-client-urls", f"http://{a}:2379",
+                                 "--advertise-client-urls", f"http://{a}:2379", "--listen-peer-urls", f"http://{a}:2380",
+                                 "--initial-advertise-peer-urls", f"http://{a}:2380", "--initial-cluster", cluster, "--snapshot-count", "5000",
+                                 "--heartbeat-interval", "50", "--election-timeout", "500"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env) for i, a in enumerate(addresses)]
+    time.sleep(2.5)
+    return started, f"http://{addresses[0]}:2379"
+
+
+def end_etcd(processes):
+    for p in processes:
+        p.kill()
+        p.wait()
+
+
+def etcd_rows(url):
+    done = subprocess.run([build("tests/bench/etcd_bench"), url, "1500", "3"], check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def bench_etcd(top, out):
+    processes, url = bare_etcd(top, ["127.0.0.26"])
+    try:
+        for row in etcd_rows(url):
+            n = row["in_flight"]
+            out[f"etcd_client_writes_per_second_{n}"], out[f"etcd_bare_writes_per_second_{n}"] = row["per_second"], row["bare_per_second"]
+            out[f"etcd_client_ratio_{n}"] = row["ratio"]
+    finally:
+        end_etcd(processes)
+
+
+def bench_cluster(top, out):
+    """Three servers through the API with TLS beside three bare members, one after the other on the same disk."""
+    processes, url = bare_etcd(top, ["127.0.0.26", "127.0.0.27", "127.0.0.28"])
+    try:
+        bare = {row["in_flight"]: row["bare_per_second"] for row in etcd_rows(url)}
+    finally:
+        end_etcd(processes)
+    first = server(f"{top}/c1", "127.0.0.21", "--cluster-init", "--token", "bench", "--disable-agent")
+    until_logged(first, "ready after")
+    others = [server(f"{top}/c{i}", f"127.0.0.2{i}", "--server", "https://127.0.0.21:6443", "--token", "bench", "--disable-agent") for i in (2, 3)]
+    for s in others:
+        until_logged(s, "ready after")
+    try:
+        for clients in (1, 16, 256):
+            out[f"cluster_bare_writes_per_second_{clients}"] = bare[clients]
+            out[f"cluster_creates_per_second_{clients}"], out[f"cluster_create_p99_ms_{clients}"] = creates(first, clients)
+            out[f"cluster_ratio_{clients}"] = out[f"cluster_creates_per_second_{clients}"] / bare[clients]
+    finally:
+        for s in [*others, first]:
+            s.stop()
+
+
+def bench_failover(top, out):
+    here = os.path.dirname(os.path.abspath(__file__))
+    build("tests/harness/check_history")
+    done = subprocess.run([sys.executable, here + "/failover.py", "50"], check=True, stdout=subprocess.PIPE, text=True, env=dict(os.environ, TROUPE=TROUPE))
+    lines = done.stdout.rstrip().splitlines()
+    print("\n".join(lines[:-1]))
+    for how, got in json.loads(lines[-1])["failover"].items():
+        out[f"failover_{how}_median_s"], out[f"failover_{how}_worst_s"] = got["median_s"], got["worst_s"]
 
 
 def main():
