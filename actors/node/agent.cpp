@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "actors/balancer/balancer.hpp"
 #include "actors/client/clients.hpp"
+#include "actors/endpoints/refresher.hpp"
 #include "actors/front/front.hpp"
 #include "actors/kubelet/kubelet.hpp"
 #include "actors/node/node.hpp"
@@ -12,6 +15,7 @@
 // enrolment --enrolled--> agent --+--> balancer (unless inside a server) --> remote api client
 //                                 +--> kubelet's port 10250
 //                                 +--> a tunnel session per server
+//                                 +--> refresher: the list of servers, for balancer and tunnels
 //                                 '--> kubelet, last
 //
 // Failures: an enrolment that is refused ends the agent; a port in use ends it; everything that can come
@@ -54,6 +58,10 @@ class agent_state {
     if (config_.node_addresses.empty()) config_.node_addresses = {own_address()};
     registration::enrolment_config with;
     with.servers = {config_.server};
+    // Where the first server is away, those it once told of may admit us.
+    if (!config_.inside_server)
+      for (auto& one : endpoints::kept_servers(*in.files, servers_file(), config_.server))
+        if (one != config_.server) with.servers.push_back(std::move(one));
     with.token = config_.token;
     with.node = node_;
     with.addresses = config_.node_addresses;
@@ -71,6 +79,7 @@ class agent_state {
         [this](registration::enrolment_refused& no) { give_up(no.why); },
         [this](tunnel::tunnel_state& news) { hear_tunnel(news); },
         [this](kubelet::node_readiness& news) { hear_kubelet(news); },
+        [this](endpoints::servers_settled& news) { take_servers(news.servers); },
     };
   }
 
@@ -82,6 +91,8 @@ class agent_state {
   std::string bind_address() const { return config_.bind_address.empty() ? "0.0.0.0" : config_.bind_address; }
   /// With an address of its own an agent keeps to it, so several fit on one machine.
   std::string loopback() const { return config_.bind_address.starts_with("127.") ? config_.bind_address : "127.0.0.1"; }
+
+  std::string servers_file() const { return config_.data_folder + "/agent/etc/k3s-agent-load-balancer.json"; }
 
   void step(const std::string& text) { if (tell_.on_step) tell_.on_step(text); }
   void give_up(const std::string& why) { if (tell_.on_refused) tell_.on_refused(why); }
@@ -124,21 +135,46 @@ class agent_state {
   }
 
   void open_tunnels(const endpoint& kubelet_at) {
-    auto servers = config_.inside_server ? std::vector<endpoint>{config_.server} : grant_->servers;
-    for (const auto& server : servers) {
-      tunnel::session_config with;
-      with.trust = grant_->server_ca;
-      with.self = grant_->kubelet_client;
-      with.rules.kubelet_port = kubelet_at.port;
-      with.rules.kubelet = kubelet_at;
-      if (kubelet_at.host == "0.0.0.0" || kubelet_at.host == "::") with.rules.kubelet.host = "127.0.0.1";
-      auto session = tunnel::make_session(*world_, std::move(with), caf::actor_cast<tunnel::tunnel_listener_actor>(rt::strong<agent_actor>(self_)));
-      self_->send(session, tunnel::keep_tunnel{server});
-      sessions_.push_back(std::move(session));
-    }
+    kubelet_at_ = kubelet_at;
+    for (const auto& server : config_.inside_server ? std::vector<endpoint>{config_.server} : grant_->servers) open_tunnel(server);
+  }
+
+  void open_tunnel(const endpoint& server) {
+    tunnel::session_config with;
+    with.trust = grant_->server_ca;
+    with.self = grant_->kubelet_client;
+    with.rules.kubelet_port = kubelet_at_.port;
+    with.rules.kubelet = kubelet_at_;
+    if (kubelet_at_.host == "0.0.0.0" || kubelet_at_.host == "::") with.rules.kubelet.host = "127.0.0.1";
+    auto session = tunnel::make_session(*world_, std::move(with), caf::actor_cast<tunnel::tunnel_listener_actor>(rt::strong<agent_actor>(self_)));
+    self_->send(session, tunnel::keep_tunnel{server});
+    sessions_.emplace_back(server, std::move(session));
+  }
+
+  // Journey J3: a newer list of servers. New ones first; the removed take no new dials and lose their tunnels.
+  void take_servers(const std::vector<endpoint>& servers) {
+    if (balancer_) self_->send(balancer_, balancer::set_roster{servers, ++generation_});
+    const auto is_listed = [&](const endpoint& at) { return std::find(servers.begin(), servers.end(), at) != servers.end(); };
+    for (const auto& at : servers)
+      if (std::none_of(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.first == at; })) {
+        // A server's own agent reaches its server by loopback, under another address than the listed one.
+        if (!(config_.inside_server && at.port == config_.server.port && is_own(at.host))) open_tunnel(at);
+      }
+    std::erase_if(sessions_, [&](const auto& s) {
+      if (is_listed(s.first) || s.first == config_.server) return false;
+      self_->send(s.second, tunnel::stop_tunnel{});
+      return true;
+    });
+  }
+  bool is_own(const std::string& host) const {
+    return host == config_.server.host || std::find(config_.node_addresses.begin(), config_.node_addresses.end(), host) != config_.node_addresses.end();
   }
 
   void start_kubelet() {
+    endpoints::refresher_config follow;
+    follow.first = config_.server;
+    if (!config_.inside_server) follow.file = servers_file();
+    refresher_ = endpoints::make_refresher(*world_, std::move(follow), api_, caf::actor_cast<endpoints::settled_actor>(rt::strong<agent_actor>(self_)));
     kubelet::kubelet_config with;
     with.facts.name = node_;
     with.facts.addresses = config_.node_addresses;
@@ -168,7 +204,8 @@ class agent_state {
   }
 
   void stop() {
-    for (const auto& s : sessions_) self_->send(s, tunnel::stop_tunnel{});
+    for (const auto& s : sessions_) self_->send(s.second, tunnel::stop_tunnel{});
+    if (refresher_) rt::end(refresher_);
     if (enrolment_) rt::end(enrolment_);
     if (port_) rt::end(port_);
     if (kubelet_) rt::end(kubelet_);
@@ -188,7 +225,10 @@ class agent_state {
   front::front_actor port_;
   balancer::balancer_actor balancer_;
   kubelet::kubelet_actor kubelet_;
-  std::vector<tunnel::session_actor> sessions_;
+  endpoints::refresher_actor refresher_;
+  endpoint kubelet_at_;
+  std::vector<std::pair<endpoint, tunnel::session_actor>> sessions_;
+  std::uint64_t generation_ = 1;
   bool tunnel_told_ = false, ready_told_ = false;
 };
 

@@ -2,6 +2,7 @@
 // ends whom.
 #pragma once
 #include "actors/election/messages.hpp"
+#include "actors/endpoints/messages.hpp"
 #include "actors/kubelet/messages.hpp"
 #include "actors/membership/messages.hpp"
 #include "storage/engine.hpp"
@@ -21,7 +22,7 @@ struct bootstrap_due {};   ///< server -> itself: read it again.
 struct inner_agent_ready { node_name node; };
 
 using agent_actor = rt::handle<void(stop_node), void(registration::enrolled), void(registration::enrolment_refused),
-                               void(tunnel::tunnel_state), void(kubelet::node_readiness)>;
+                               void(tunnel::tunnel_state), void(kubelet::node_readiness), void(endpoints::servers_settled)>;
 using server_actor =
     rt::handle<void(stop_node), void(basics_stand), void(inner_agent_ready), void(bootstrap_read), void(bootstrap_due), void(membership::cluster_found),
                void(membership::joining_refused), void(membership::datastore_ready), void(membership::keeper_waits),

@@ -322,6 +322,33 @@ def test_removal_and_replacement():
         stop_all(*servers)
 
 
+def test_agent_outlives_its_server():
+    """an agent learns of all servers, is reached through each, outlives the one it joined by, and starts without it"""
+    servers = three("--disable-agent")
+    first, second, third = servers
+    agent = Node("agent", "--server", first.url, "--token", first.token(), "--node-lease-interval", "1s")
+    try:
+        agent.ready()
+        until("it knows three servers", lambda: all(f"{s.at}:6443" in agent.said().rpartition("servers_settled")[2] for s in servers))
+        path = f"/api/v1/nodes/{agent.name}/proxy/healthz"
+        for s in servers:
+            until(f"a tunnel to {s.name}", lambda: s.admin().call("GET", path) == (200, "ok"))
+        first.kill()
+        lease = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{agent.name}"
+        seen = second.admin().call("GET", lease)[1]["spec"]["renewTime"]
+        for _ in range(3):   # it goes on, and not only with what was on its way
+            seen = until("a renewal", lambda: (lambda now: now > seen and now)(second.admin().call("GET", lease)[1]["spec"]["renewTime"]))
+        expect_in(" Ready ", third.kubectl("get", "node", agent.name, "--no-headers"))
+        expect(third.admin().call("GET", path) == (200, "ok"), "reached through the third")
+        expect(agent.process.poll() is None, agent.said())
+        agent.kill()
+        again = Node("agent", "--server", first.url, "--token", first.token(), home=agent.home, at=agent.at, name=agent.name)
+        agent = again.ready()   # the server of --server is dead
+    finally:
+        agent.terminate()
+        stop_all(*servers)
+
+
 def test_etcd_of_others():
     """two servers share an etcd that somebody else runs, under one token; a wrong token or a wrong address is named"""
     at, home = address(), folder("etcd")
