@@ -162,7 +162,7 @@ class gate_state {
   void get(const std::shared_ptr<const target>& asked, const rendering& how, const exchange_ptr& to) {
     const auto key = asked->ns.empty() ? asked->name : asked->ns + "/" + asked->name;
     const auto doc = fans_.at(asked->kind->storage).all().find(key);
-    if (!doc) return respond_error(*to, not_found(*asked->kind, asked->name));
+    if (!doc) return respond_error(*to, not_found(*asked->kind, asked->name), how.warning);
     respond_body(*to, 200, content_type(how.as), render_object(how, *doc),
                  std::vector<std::string>(how.warning.empty() ? 0 : 1, how.warning));
   }

@@ -50,7 +50,7 @@ struct catch_up {};
 struct start_keeping { change_sink_actor to; };
 /// keeper -> itself: events that outlived their time go.
 struct expiry_due {};
-/// keeper -> itself: a write that met what looked like an old cache.
+/// keeper -> itself: a write that met what looked like an old cache; without one: everything shall be read anew.
 struct attempt_due { std::shared_ptr<void> job; };
 
 using kind_keeper_actor =

@@ -22,9 +22,10 @@ std::string header_text(std::string_view text) {
 }
 }  // namespace
 
-void respond_error(net::http::exchange& to, const api_error& why) {
+void respond_error(net::http::exchange& to, const api_error& why, std::string_view warning) {
   auto out = dressed(why.code, "application/json", status_json(why));
   if (why.retry_after_s > 0) out.headers.add("retry-after", std::to_string(why.retry_after_s));
+  if (!warning.empty()) out.headers.add("warning", "299 - \"" + header_text(warning) + "\"");
   if (why.code == 401) out.headers.add("www-authenticate", "Bearer realm=\"troupe\"");
   to.respond(std::move(out));
 }

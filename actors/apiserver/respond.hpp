@@ -7,7 +7,8 @@
 
 namespace troupe::apiserver {
 
-void respond_error(net::http::exchange& to, const api_error& why);
+/// `warning` says why this may be no longer true, if so.
+void respond_error(net::http::exchange& to, const api_error& why, std::string_view warning = {});
 void respond_text(net::http::exchange& to, int status, std::string_view text);
 void respond_body(net::http::exchange& to, int status, std::string_view content_type, std::string body,
                   const std::vector<std::string>& warnings = {});

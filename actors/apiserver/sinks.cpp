@@ -40,13 +40,19 @@ class local_sink final : public watch_sink {
 class local_exchange final : public net::http::exchange {
  public:
   explicit local_exchange(std::function<void(client::api_answer)> done) : done_(std::move(done)) {}
-  ~local_exchange() override { settle(503, "the answer was lost"); }
+  ~local_exchange() override { settle(504, "the answer was lost"); }   // it may have been done
   bool open() const override { return static_cast<bool>(done_); }
-  void respond(net::http::response answer) override { settle(answer.status, answer.body.str()); }
-  void start(int status, net::http::header_list) override { status_ = status; }
+  void respond(net::http::response answer) override {
+    warning_ = answer.headers.get("warning");
+    settle(answer.status, answer.body.str());
+  }
+  void start(int status, net::http::header_list headers) override {
+    status_ = status;
+    warning_ = headers.get("warning");
+  }
   void chunk(std::string_view data) override { text_.append(data); }
   void finish() override { settle(status_, std::move(text_)); }
-  void abort() override { settle(503, "the answer was cut"); }
+  void abort() override { settle(504, "the answer was cut"); }
   net::stream_ptr upgrade(int, net::http::header_list) override { return nullptr; }
   std::size_t unsent() const override { return 0; }
   void on_drained(task then) override { then(); }
@@ -54,11 +60,11 @@ class local_exchange final : public net::http::exchange {
 
  private:
   void settle(int status, std::string body) {
-    if (auto done = std::exchange(done_, nullptr)) done({status, std::move(body)});
+    if (auto done = std::exchange(done_, nullptr)) done({status, std::move(body), std::move(warning_)});
   }
   std::function<void(client::api_answer)> done_;
   int status_ = 500;
-  std::string text_;
+  std::string text_, warning_;
 };
 
 }  // namespace

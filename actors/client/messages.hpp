@@ -23,6 +23,7 @@ struct api_call {
 struct api_answer {
   int status = 0;
   std::string body;
+  std::string warning = {};          ///< Of a server inside this process: its Warning header, as when what it knows may be old.
   bool ok() const { return status >= 200 && status < 300; }
 };
 /// One event of a watch; the last one has type "CLOSED" and says in `object.message` why.

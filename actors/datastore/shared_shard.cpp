@@ -339,6 +339,14 @@ class shared_shard_state {
   void finish_closing() {
     if (!closing_ || !waiting_.empty() || !in_flight_.empty()) return;
     engine_.reset();
+    // What is committed is committed, whether its change was heard or not; the rest will not be known here any more.
+    for (auto& [at, one] : std::exchange(held_, {})) one.answer.deliver(std::move(one.what));
+    const auto refuse_all = [](auto waits) {
+      for (auto& one : waits) one.answer.deliver(rt::refuse(errc::unavailable, "the datastore is closing"));
+    };
+    for (auto* heads : {&next_heads_, &asked_heads_, &heads_}) refuse_all(std::exchange(*heads, {}));
+    refuse_all(std::exchange(early_, {}));
+    for (auto& [ticket, wait] : std::exchange(pages_, {})) wait.answer.deliver(rt::refuse(errc::unavailable, "the datastore is closing"));
     for (auto& asked : std::exchange(closers_, {})) asked.deliver(true);
   }
 

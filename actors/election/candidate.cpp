@@ -71,7 +71,8 @@ class candidate_state {
     const auto settle = [this, sent = now](const client::api_answer& done) {
       busy_ = false;
       if (!done.ok() || resigned_) return;
-      if (term_->won(sent)) begin_term();
+      if (const auto written = parse_json(done.body); written.ok()) version_ = text_or(dig(*written, "metadata", "resourceVersion"));
+      if (term_->won(sent, world_->shard->now())) begin_term();
     };
     if (next == move::create) {
       const json fresh{{"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"}, {"metadata", {{"name", config_.lease}, {"namespace", "kube-system"}}}, {"spec", spec}};
@@ -86,7 +87,7 @@ class candidate_state {
     self_->send(owner_, term_began{});
   }
   void end_term(const std::string& why) {
-    log::warn("election.term_ended", {{"lease", config_.lease}, {"why", why}});
+    log::warn("election.term_ended", {{"lease", config_.lease}, {"holder", config_.self}, {"why", why}});
     self_->send(owner_, term_ended{});
   }
 
@@ -95,7 +96,9 @@ class candidate_state {
     if (!term_->lost()) return true;
     end_term("this server stops");
     auto answer = self_->make_response_promise<bool>();
-    controllers::call(self_, api_, "PATCH", path(), json{{"spec", {{"holderIdentity", ""}, {"leaseDurationSeconds", 1}}}}, controllers::as_merge,
+    // Only what we wrote ourselves is given up: should this be long on its way, another may have taken the lease meanwhile.
+    const json nobody{{"metadata", {{"resourceVersion", version_}}}, {"spec", {{"holderIdentity", ""}, {"leaseDurationSeconds", 1}}}};
+    controllers::call(self_, api_, "PATCH", path(), nobody, controllers::as_merge,
                       [answer](const client::api_answer& got) { auto to = answer; to.deliver(got.ok()); });
     return answer;
   }
@@ -107,6 +110,7 @@ class candidate_state {
   office_actor owner_;
   rng dice_{0};
   std::optional<term> term_;
+  std::string version_;          ///< Of the Lease as we wrote it last.
   bool busy_ = false, resigned_ = false;
 };
 

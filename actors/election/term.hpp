@@ -40,8 +40,10 @@ class term {
     if (seen->holder.empty()) return move::take;
     return now - observed_at_ >= std::max(seen->length, times_.retry) ? move::take : move::wait;
   }
-  /// A write of ours succeeded; it was sent at `sent`. True when the term begins with it.
-  bool won(mono_time sent) {
+  /// A write of ours succeeded; it was sent at `sent` and the answer came at `now`. True when the term begins with it. An
+  /// answer that was under way for longer than the deadline begins nothing and prolongs nothing: others count from then.
+  bool won(mono_time sent, mono_time now) {
+    if (now - sent >= times_.deadline) return false;
     renewed_at_ = sent;
     return !std::exchange(held_, true);
   }

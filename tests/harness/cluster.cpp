@@ -1,8 +1,12 @@
 #include "tests/harness/cluster.hpp"
 
 #include <caf/actor_cast.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
 
+#include <algorithm>
+
+#include "actors/client/clients.hpp"
 #include "basis/log.hpp"
 
 namespace troupe::harness {
@@ -13,6 +17,7 @@ cluster::cluster(std::uint64_t seed) : dice_(rng(seed).fork("cluster")), run_(se
     std::string text(line.event);
     for (const auto& f : line.fields) text += " " + f.key + "=" + f.value;
     run_.note(text);
+    if (listener) listener(text);
     log_.push_back(std::move(text));
   });
 }
@@ -24,6 +29,11 @@ cluster::~cluster() {
   log::set_sink(nullptr);
 }
 
+storage::sim::shared_store& cluster::share_store() {
+  store_ = std::make_unique<storage::sim::shared_store>(run_.plan(), dice_.fork("store"));
+  return *store_;
+}
+
 void cluster::add_server(const std::string& name, const std::string& address) {
   auto p = std::make_unique<process>();
   p->name = name;
@@ -32,11 +42,12 @@ void cluster::add_server(const std::string& name, const std::string& address) {
   processes_.emplace(name, std::move(p));
 }
 
-void cluster::add_agent(const std::string& name, const std::string& address, const std::string& node_name) {
+void cluster::add_agent(const std::string& name, const std::string& address, const std::string& node_name, const std::string& server) {
   auto p = std::make_unique<process>();
   p->name = name;
   p->on = &network_->add(name, {address});
   node_names_[name] = node_name;
+  server_of_[name] = server;
   processes_.emplace(name, std::move(p));
 }
 
@@ -61,6 +72,7 @@ void cluster::wire(process& p) {
     p.engine = made.get();
     return std::unique_ptr<storage::engine>(std::move(made));
   };
+  w.open_etcd = [this, &p](const storage::etcd_access&) -> result<std::unique_ptr<storage::engine>> { return store_->open(p.name); };
   w.give_up = [&p](const std::string& why) { p.refused = why; };
 }
 
@@ -80,6 +92,7 @@ void cluster::start_server(process& p) {
   node::server_config with;
   with.node_name = p.name;
   with.token = secret_text(password);
+  if (store_) with.datastore_endpoint = "https://10.0.9.9:2379";
   node::observer tell;
   tell.on_ready = [&p](const node_name&) { p.ready = true; };
   tell.on_refused = [&p](const std::string& why) { p.refused = why; };
@@ -90,7 +103,7 @@ void cluster::start_server(process& p) {
 void cluster::start_agent(process& p) {
   node::agent_config with;
   with.node_name = node_names_.at(p.name);
-  with.server = {server_address, 6443};
+  with.server = {server_of_.at(p.name), 6443};
   with.token = secret_text(password);
   node::observer tell;
   tell.on_ready = [&p](const node_name&) { p.ready = true; };
@@ -105,12 +118,29 @@ void cluster::crash(const std::string& name, net::sim::loss how) {
   p.running = p.ready = false;
   if (p.engine) p.engine->crash();
   p.engine = nullptr;
+  if (store_) store_->crash(name);
   network_->crash(name, how);
   for (const auto& actor : std::exchange(p.actors, {}))
     caf::anon_send_exit(caf::actor_cast<caf::actor>(actor), caf::exit_reason::kill);
   past_worlds_.push_back(std::move(p.world));
   // What the dead process had on its way is let through before anything else happens: it reaches nobody.
   run_.run_until([] { return false; }, duration::zero());
+}
+
+void cluster::call(const std::string& server, client::api_call what, answered done) {
+  const auto& p = *processes_.at(server);
+  const auto gate = std::find_if(p.actors.rbegin(), p.actors.rend(), [](const caf::strong_actor_ptr& one) {
+    const auto* local = dynamic_cast<caf::local_actor*>(caf::actor_cast<caf::abstract_actor*>(one));
+    return local != nullptr && std::string_view(local->name()) == "gate";
+  });
+  if (!p.running || gate == p.actors.rend()) return done(nullptr);
+  what.user = "admin";
+  what.groups = {"system:masters"};
+  auto to = caf::actor_cast<client::api_actor>(*gate);
+  run_.system().spawn([to, what = std::move(what), done = std::move(done)](caf::event_based_actor* self) mutable {
+    self->request(to, caf::infinite, std::move(what))
+        .then([done](const client::api_answer& got) { done(&got); }, [done](caf::error&) { done(nullptr); });
+  });
 }
 
 std::vector<std::string> cluster::said(const std::string& event) const {

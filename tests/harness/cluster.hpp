@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "actors/client/messages.hpp"
 #include "actors/node/node.hpp"
 #include "actors/runtime/deterministic.hpp"
 #include "net/sim/network.hpp"
 #include "storage/memory/ledger.hpp"
+#include "storage/sim/shared.hpp"
 #include "storage/sim/sim.hpp"
 
 namespace troupe::harness {
@@ -31,8 +33,10 @@ class cluster {
     std::string refused;                 ///< Why going on was useless, if it was.
   };
 
+  /// Before the first server starts: all of them keep their objects in one store, an etcd of somebody else's.
+  storage::sim::shared_store& share_store();
   void add_server(const std::string& name, const std::string& address);
-  void add_agent(const std::string& name, const std::string& address, const std::string& node_name);
+  void add_agent(const std::string& name, const std::string& address, const std::string& node_name, const std::string& server = server_address);
   void start(const std::string& name);
   /// Power off, or the process killed: nothing of it goes on, its disk stays as far as it was synced.
   void crash(const std::string& name, net::sim::loss how = net::sim::loss::chosen);
@@ -41,6 +45,11 @@ class cluster {
   rt::deterministic& run() { return run_; }
   net::sim::network& net() { return *network_; }
   rng& dice() { return dice_; }
+  /// Asks the API of a running server from inside, as an administrator. `done` gets nothing when the server died on it.
+  using answered = std::function<void(const client::api_answer*)>;
+  void call(const std::string& server, client::api_call what, answered done);
+  /// Hears every line of the log as it is said, in the form of said().
+  std::function<void(const std::string&)> listener;
   /// Lines of the log that begin with this event, as "event k=v k=v", in order.
   std::vector<std::string> said(const std::string& event) const;
 
@@ -53,11 +62,12 @@ class cluster {
   void start_agent(process& p);
 
   rng dice_;
+  std::unique_ptr<storage::sim::shared_store> store_;   // outlives the actors
   rt::deterministic run_;
   std::unique_ptr<net::sim::network> network_;
   std::map<std::string, std::unique_ptr<process>> processes_;
   std::map<std::string, std::shared_ptr<storage::memory_disk>> disks_;
-  std::map<std::string, std::string> node_names_;
+  std::map<std::string, std::string> node_names_, server_of_;
   std::vector<std::unique_ptr<rt::world>> past_worlds_;   // stale messages may still look at them
   std::vector<std::string> log_;
 };

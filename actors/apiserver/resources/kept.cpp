@@ -27,7 +27,7 @@ std::vector<storage::change> differences(const model::snapshot& known, const sto
   known.each("", [&](const model::document_ptr& one) {
     const auto found = there.find(one->key());
     if (found == there.end() || found->second->created != one->created())
-      out.push_back({found == there.end() ? page.head : found->second->created, std::string(prefix).append(one->key()), {}, 0, 0, 0, true});
+      out.push_back({found == there.end() ? page.head : found->second->created - 1, std::string(prefix).append(one->key()), {}, 0, 0, 0, true});
     return true;
   });
   for (const auto& [key, record] : there) {

@@ -11,7 +11,8 @@
 namespace troupe::apiserver {
 
 /// What leads from `known` to `page` (everything below `prefix` at one revision), in the order of revisions. An object that
-/// went and came again shows as erased, then created.
+/// went and came again shows as erased at the revision before it was created, then created; what is gone, as erased at the
+/// page's head. So revisions may come more than once.
 std::vector<storage::change> differences(const model::snapshot& known, const storage::page& page, std::string_view prefix);
 
 /// What a write that the datastore did not commit is answered with.

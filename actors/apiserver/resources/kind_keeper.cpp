@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/apiserver/resources/rules/relaxed.hpp"
+#include "actors/apiserver/resources/job.hpp"
 #include "actors/apiserver/resources/kept.hpp"
 #include "actors/apiserver/resources/rules/write.hpp"
 #include "actors/apiserver/wire/decode.hpp"
@@ -14,30 +15,7 @@
 namespace troupe::apiserver {
 namespace {
 
-constexpr unsigned patch_tries_max = 6;       // the first and five more, as upstream
-constexpr unsigned generate_tries_max = 8;
-// How often a refusal looks at what other servers wrote before it stands: the namespaces' keeper tells us of a new
-// namespace in its own time.
-constexpr unsigned looks_max = 1, namespace_looks_max = 3;
-
-using promise = caf::typed_response_promise<written>;
 using outcome = storage::outcome;
-
-/// One write on its way. Shared by the continuations of its commits.
-struct job : std::enable_shared_from_this<job> {
-  write_object ask;
-  promise answer;
-  unsigned tries = 0;
-  bool created = false;
-  std::vector<std::string> warnings;
-  allocation_plan plan;
-  allocation_grant grant;
-  bool reserved = false;
-  unsigned looks = 0;
-  bool about_namespace = false;   ///< What was refused last was the namespace.
-  bool certain = false;           ///< The datastore itself refused: looking again is useless.
-};
-using job_ptr = std::shared_ptr<job>;
 
 class kind_keeper_state {
  public:
@@ -61,7 +39,7 @@ class kind_keeper_state {
         [this](start_keeping& ask) { return start(std::move(ask.to)); },
         [this](datastore::changes_published& news) { hear(news); },
         [this](namespaces_changed& news) { namespaces_ = std::move(news.active); },
-        [this](attempt_due& again) { attempt(std::static_pointer_cast<job>(again.job)); },
+        [this](attempt_due& again) { again.job ? attempt(std::static_pointer_cast<job>(again.job)) : read_anew(); },
         [this](expiry_due) { expire(); },
     };
   }
@@ -98,21 +76,31 @@ class kind_keeper_state {
     loaded_ = true;
     self_->send(sink_, changes_applied{kind_->index, std::make_shared<const std::vector<object_change>>(), all_, head_});
     tell_namespaces();
-    auto early = std::move(early_);
-    for (auto& news : early) hear(news);
+    catch_up_on_news();
     if (kind_->plural == "events")
       self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
     done.deliver(head_);
   }
 
+  void catch_up_on_news() {
+    for (auto& news : std::exchange(early_, {})) hear(news);
+    if (std::exchange(lost_again_, false)) reload();
+  }
+
   // Some changes were compacted away unseen: what there is now is compared with what was known.
   void reload() {
-    if (!loaded_ || reloading_) return;
-    reloading_ = true;
+    if (!loaded_ || std::exchange(reloading_, true)) {   // what is being read may be older than this loss
+      lost_again_ = true;
+      return;
+    }
+    read_anew();
+  }
+  void read_anew() {
     auto me = caf::actor_cast<datastore::follower_actor>(rt::strong<kind_keeper_actor>(self_));
     self_->request(writer_, caf::infinite, datastore::follow_prefix{std::string(kind_->storage_prefix), me})
-        .then([this](const storage::page& page) { compare(page); },
-              [this](caf::error&) { reloading_ = false, reload(); });
+        .then([this](const storage::page& page) { compare(page); }, [this](caf::error&) {   // not at once again
+          self_->delayed_send(rt::strong<kind_keeper_actor>(self_), reload_pause, attempt_due{nullptr});
+        });
   }
 
   void compare(const storage::page& page) {
@@ -123,7 +111,9 @@ class kind_keeper_state {
     reloading_ = false;
     self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
     tell_namespaces();
-    for (auto& news : std::exchange(early_, {})) hear(news);
+    catch_up_on_news();
+    if (!reloading_)
+      for (auto& then : std::exchange(after_reload_, {})) then();
   }
 
   void hear(const datastore::changes_published& news) {
@@ -174,13 +164,21 @@ class kind_keeper_state {
   caf::result<model::revision_number> catch_up_now() {
     auto done = self_->make_response_promise<model::revision_number>();
     self_->request(writer_, caf::infinite, datastore::read_head{})
-        .then([this, done](storage::revision head) mutable {
-          // What the shard published before it answered has been applied by now.
-          head_ = std::max(head_, head);
-          self_->send(sink_, changes_applied{kind_->index, std::make_shared<const std::vector<object_change>>(), all_, head_});
-          done.deliver(head_);
+        .then([this, done](storage::revision head) {
+          when_whole([this, done, head] {
+            // What the shard published before it answered has been applied by now.
+            head_ = std::max(head_, head);
+            self_->send(sink_, changes_applied{kind_->index, std::make_shared<const std::vector<object_change>>(), all_, head_});
+            auto to = done;
+            to.deliver(head_);
+          });
         }, [done](caf::error& why) mutable { done.deliver(std::move(why)); });
     return done;
+  }
+  /// Now, unless changes were lost and what there is has not been read anew yet: then after that.
+  void when_whole(std::function<void()> then) {
+    if (!reloading_) return then();
+    after_reload_.push_back(std::move(then));
   }
 
   // --- writing ---------------------------------------------------------------------------------
@@ -210,10 +208,12 @@ class kind_keeper_state {
   void refuse(job& j, api_error why) {
     unreserve(j);
     // Another server may have written what this one has not heard of yet.
-    const bool may_be_old = config_.shared && !j.certain && (why.code == 404 || why.code == 409 || j.about_namespace);
-    if (may_be_old && j.looks < (j.about_namespace ? namespace_looks_max : looks_max)) return look_again(j.shared_from_this());
+    const bool look = why.code == 404 || why.code == 409 || (why.code == 422 && j.ask.what->what != verb::create) || j.about_namespace;
+    if (look && may_be_old(j) && j.looks < (j.about_namespace ? namespace_looks_max : looks_max)) return look_again(j.shared_from_this());
     j.answer.deliver(written{std::move(why), false, std::move(j.warnings)});
   }
+  bool may_be_old(const job& j) const { return config_.shared && !j.certain; }
+  bool first_look(const job& j) const { return may_be_old(j) && j.looks == 0; }
   /// After a lost race: on what stands now.
   void attempt_anew(const job_ptr& j) {
     if (!config_.shared) return attempt(j);
@@ -225,9 +225,11 @@ class kind_keeper_state {
     j->about_namespace = false;
     self_->request(writer_, caf::infinite, datastore::read_head{})
         .then([this, j, wait](storage::revision) {
-          j->warnings.clear();
-          if (wait.count() == 0) return attempt(j);
-          self_->delayed_send(rt::strong<kind_keeper_actor>(self_), wait, attempt_due{j});
+          when_whole([this, j, wait] {
+            j->warnings.clear();
+            if (wait.count() == 0) return attempt(j);
+            self_->delayed_send(rt::strong<kind_keeper_actor>(self_), wait, attempt_due{j});
+          });
         }, [this, j](caf::error& why) {
           refuse(*j, unavailable("the datastore is away: " + rt::reason(why).note));
         });
@@ -337,7 +339,8 @@ class kind_keeper_state {
     if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
     auto& next = std::get<prepared>(made);
     for (auto& w : next.warnings) j->warnings.push_back(std::move(w));
-    if (next.unchanged) return answer(*j, present);
+    // Nothing to write, and so nobody who would compare: what this server has may be old.
+    if (next.unchanged) return first_look(*j) ? look_again(j) : answer(*j, present);
     auto lost = [this, j, retry](const outcome&) {
       unreserve(*j);
       if (retry && j->tries < patch_tries_max) return attempt_anew(j);
@@ -373,7 +376,7 @@ class kind_keeper_state {
     const auto ctx = context(*j);
     auto plan = plan_delete(*kind_, model::parse(*present), std::get<json>(wanted), ctx);
     if (auto* bad = std::get_if<api_error>(&plan)) return refuse(*j, std::move(*bad));
-    if (std::holds_alternative<already_deleting>(plan)) return answer(*j, present);
+    if (std::holds_alternative<already_deleting>(plan)) return first_look(*j) ? look_again(j) : answer(*j, present);
     auto lost = [this, j](const outcome&) {
       if (j->tries < patch_tries_max) return attempt_anew(j);
       j->certain = true;
@@ -405,7 +408,7 @@ class kind_keeper_state {
   }
 
   void remove_many(const job_ptr& j) {
-    if (config_.shared && j->looks == 0) return look_again(j);   // none that another server made may be missed
+    if (first_look(*j)) return look_again(j);   // none that another server made may be missed
     const target& t = *j->ask.what;
     auto chosen = select_page(all_, head_, *t.kind, t.ns, t.ask).items;
     if (chosen.empty()) return finish_many(*j);
@@ -466,7 +469,8 @@ class kind_keeper_state {
   void expire() {
     self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
     for (const auto& item : outlived(all_, to_rfc3339(wall_->now() - config_.event_life), config_.events_max))
-      rt::post(writer_, datastore::commit_operation{{storage::operation::kind::erase, storage_key(item->key()), {}, item->modified()}});
+      rt::post(writer_, datastore::commit_operation{{storage::operation::kind::erase, storage_key(item->key()), {},
+                                                     item->modified(), relaxed_by_place(*kind_, item->ns())}});
   }
 
   rt::self<kind_keeper_actor> self_;
@@ -479,8 +483,9 @@ class kind_keeper_state {
   rng dice_{0};
   model::snapshot all_;
   model::revision_number head_ = 0;
-  bool loaded_ = false, reloading_ = false;
+  bool loaded_ = false, reloading_ = false, lost_again_ = false;
   std::vector<datastore::changes_published> early_;
+  std::vector<std::function<void()>> after_reload_;
   std::shared_ptr<const std::map<std::string, bool, std::less<>>> namespaces_;
   std::optional<service_ranges> ranges_;
 };

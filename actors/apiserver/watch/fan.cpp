@@ -52,6 +52,8 @@ void watch_fan::hear(const changes_applied& news, wall_time now) {
   loaded_ = true;
   all_ = news.all;
   head_ = std::max(head_, news.head);
+  // Several changes may share a revision: who had not come to it gets all of them.
+  for (auto& w : watchers_) w->before = w->seen;
   for (const auto& change : *news.changes) {
     keep(change);
     std::vector<encoded> cache;
@@ -61,8 +63,8 @@ void watch_fan::hear(const changes_applied& news, wall_time now) {
 }
 
 void watch_fan::deliver(watcher& to, const object_change& change, std::vector<encoded>& cache, wall_time now) {
-  if (to.broken || change.at <= to.seen) return;
-  to.seen = change.at;
+  if (to.broken || change.at <= to.before) return;
+  to.seen = std::max(to.seen, change.at);
   const bool was = change.before && matches(to, *change.before);
   const bool is = change.now && matches(to, *change.now);
   if (!was && !is) return;
@@ -120,7 +122,7 @@ std::variant<watch_fan::watcher_id, api_error> watch_fan::open(watch_request& re
     if (ask.initial_events && !w.what.to->wants_objects())
       w.what.to->line(bytes(render_bookmark(w.what.how, head_, true, std::exchange(w.first, false))));
   } else {
-    w.seen = *ask.resource_version;
+    w.seen = w.before = *ask.resource_version;
     const auto first = std::upper_bound(kept_.begin(), kept_.end(), w.seen,
                                         [](model::revision_number at, const object_change& c) { return at < c.at; });
     for (auto it = first; it != kept_.end() && !w.broken; ++it) deliver(w, *it, cache, now), cache.clear();

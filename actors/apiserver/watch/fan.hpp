@@ -71,6 +71,7 @@ class watch_fan {
     watcher_id id = 0;
     watch_request what;
     model::revision_number seen = 0;
+    model::revision_number before = 0;   ///< What it had seen when the present news came.
     bool first = true;
     bool broken = false;
   };
