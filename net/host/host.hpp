@@ -48,7 +48,8 @@ class files {
   /// SHA-256, 32 raw bytes, of a file's bytes. Of a folder: of a line "<hex of the file's SHA-256>  <path>\n" per file, in
   /// the order of their paths (what `sha256sum` prints).
   virtual result<std::string> sha256(const std::string& path) const = 0;
-  /// True when a process holds an advisory lock (flock) on the file, as etcd does on its database.
+  /// True when another process holds an advisory lock on the file, as databases do on theirs (etcd: flock; SQLite and
+  /// RocksDB: fcntl). Not for files that this process has locked itself: looking would let an fcntl lock go.
   virtual bool in_use(const std::string& path) const = 0;
 };
 

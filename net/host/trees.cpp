@@ -179,8 +179,13 @@ result<std::string> digest_tree(const std::string& path) {
 
 bool is_locked(const std::string& path) {
   const open_file file(path, O_RDONLY);
-  if (file.number < 0 || ::flock(file.number, LOCK_EX | LOCK_NB) == 0) return false;   // closing lets the lock go
-  return errno == EWOULDBLOCK;
+  if (file.number < 0) return false;
+  struct flock asked {};
+  asked.l_type = F_WRLCK;
+  asked.l_whence = SEEK_SET;   // and a length of 0: all of it
+  if (::fcntl(file.number, F_OFD_GETLK, &asked) == 0 && asked.l_type != F_UNLCK) return true;
+  // The other kind of lock has no question, only an attempt; closing lets it go.
+  return ::flock(file.number, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 }  // namespace troupe::net::real::trees

@@ -81,6 +81,15 @@ TEST_CASE("real trees are listed, copied whole or not at all, digested as sha256
   REQUIRE(::flock(held, LOCK_EX) == 0);
   CHECK(files->in_use(at + "/tree/b"));
   ::close(held);
+  CHECK(!files->in_use(at + "/tree/b"));
+  const int writer = ::open((at + "/tree/b").c_str(), O_RDWR | O_CLOEXEC);
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_start = 1;
+  range.l_len = 1;
+  REQUIRE(::fcntl(writer, F_OFD_SETLK, &range) == 0);   // counts as another's, whoever asks
+  CHECK(files->in_use(at + "/tree/b"));
+  ::close(writer);
   CHECK(files->remove_tree(at).ok());
   CHECK(files->remove_tree(at).ok());
   CHECK(!files->exists(at));
