@@ -164,6 +164,7 @@ int run(Config config, const run_options& options, Start start) {
 }  // namespace
 
 int run_server(node::server_config config, const run_options& options) {
+  if (config.cluster_reset) return run_reset(std::move(config));
   return run(std::move(config), options, [](const rt::world& in, node::server_config c, node::observer tell) {
     return node::start_server(in, std::move(c), std::move(tell));
   });

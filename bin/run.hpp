@@ -13,6 +13,8 @@ struct run_options {
 /// Both block until SIGINT or SIGTERM and answer the exit code: 0 after an orderly end, 1 when a start
 /// was refused. They print numbered steps with durations, and what is waited for when that takes 2 s.
 int run_server(node::server_config config, const run_options& options);
+/// `troupe server --cluster-reset`: works on the data of a server that stands still, and ends. In upkeep.cpp.
+int run_reset(node::server_config config);
 int run_agent(node::agent_config config, const run_options& options);
 
 }  // namespace troupe::bin

@@ -10,6 +10,10 @@ namespace troupe::bin {
 int run_kubectl(const std::vector<std::string>& arguments);
 /// `troupe token generate`; says which of K3s's other token commands are not built.
 int run_token(const std::vector<std::string>& arguments);
+/// `troupe etcd-snapshot save|ls|delete|prune`: asks the running server of a data directory.
+int run_etcd_snapshot(const std::vector<std::string>& arguments);
+/// `troupe datastore migrate`: the objects of a server that stands still into another engine.
+int run_datastore(const std::vector<std::string>& arguments);
 /// Copies this program, writes a systemd unit and its environment file (0600: secrets are in it), starts it.
 /// With `--root DIR` everything goes below DIR and no service manager is asked.
 int run_install(const std::vector<std::string>& arguments);

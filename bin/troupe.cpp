@@ -20,6 +20,8 @@ constexpr const char* usage_text =
     "  troupe agent [flags]           a node that joins a server\n"
     "  troupe kubectl ...             the installed kubectl, with the admin's kubeconfig\n"
     "  troupe console [--once]        every actor of a running node, stuck ones included\n"
+    "  troupe etcd-snapshot ...       save, ls, delete, prune snapshots of the datastore\n"
+    "  troupe datastore migrate ...   the objects of a stopped server into another engine\n"
     "  troupe token generate          a bootstrap token\n"
     "  troupe install server|agent    as a systemd service\n"
     "  troupe uninstall               the way back\n"
@@ -88,6 +90,8 @@ int main(int argc, char** argv) {
   if (command == "kubectl") return bin::run_kubectl(rest);
   if (command == "console") return run_console(rest);
   if (command == "token") return bin::run_token(rest);
+  if (command == "etcd-snapshot") return bin::run_etcd_snapshot(rest);
+  if (command == "datastore") return bin::run_datastore(rest);
   if (command == "install") return bin::run_install(rest);
   if (command == "uninstall") return bin::run_uninstall(rest);
   if (command == "version" || command == "--version" || command == "-v") {

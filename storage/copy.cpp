@@ -1,34 +1,14 @@
 #include "storage/copy.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 
+#include "storage/await.hpp"
 #include "storage/log/checksum.hpp"
 
 namespace troupe::storage {
 namespace {
-/// Hands a completion to the engine and waits for it.
-template <class T, class Ask>
-T wait_for(Ask ask) {
-  struct shared {
-    std::mutex mutex;
-    std::condition_variable ready;
-    std::optional<T> value;
-  };
-  auto state = std::make_shared<shared>();
-  ask([state](T value) {
-    const std::lock_guard hold(state->mutex);
-    state->value.emplace(std::move(value));
-    state->ready.notify_one();
-  });
-  std::unique_lock hold(state->mutex);
-  state->ready.wait(hold, [&] { return state->value.has_value(); });
-  return std::move(*state->value);
-}
-
 result<page> read_page(engine& from, const std::string& key, revision at, std::size_t limit) {
-  return wait_for<result<page>>([&](engine::range_done done) { from.range({key, {}, at, limit}, std::move(done)); });
+  return await<result<page>>([&](engine::range_done done) { from.range({key, {}, at, limit}, std::move(done)); });
 }
 
 /// The key after `key`.
@@ -70,7 +50,7 @@ std::uint32_t add_text(std::uint32_t sum, std::string_view text) {
 result<void> write_batch(engine& to, std::vector<operation> batch) {
   if (batch.empty()) return {};
   const auto out =
-      wait_for<committed_batch>([&](engine::commit_done done) { to.commit(std::move(batch), std::move(done)); });
+      await<committed_batch>([&](engine::commit_done done) { to.commit(std::move(batch), std::move(done)); });
   for (const auto& said : out.outcomes) {
     switch (said.what) {
       case outcome::kind::committed: continue;
@@ -124,7 +104,7 @@ result<copy_report> copy_engine(engine& source, engine& target, const std::funct
   if (!there) return there.why();
   if (!there->records.empty())
     return fail(errc::already_exists, "the target is not empty: it has " + there->records.front().key);
-  const auto head = wait_for<result<revision>>([&](engine::head_done done) { source.read_head(std::move(done)); });
+  const auto head = await<result<revision>>([&](engine::head_done done) { source.read_head(std::move(done)); });
   if (!head) return head.why();
   copy_report out;
   out.head = *head;
@@ -135,13 +115,13 @@ result<copy_report> copy_engine(engine& source, engine& target, const std::funct
     if (progress) progress(now);
   };
   if (auto ok = write_all(source, target, out, tell); !ok) return ok.why();
-  const auto raised = wait_for<result<void>>(
+  const auto raised = await<result<void>>(
       [&](engine::done done) { target.raise_revision(out.head + copy_margin_revisions, std::move(done)); });
   if (!raised) return raised.why();
   now.comparing = true;
   tell();
   if (auto ok = compare_all(source, target, out); !ok) return ok.why();
-  const auto after = wait_for<result<revision>>([&](engine::head_done done) { target.read_head(std::move(done)); });
+  const auto after = await<result<revision>>([&](engine::head_done done) { target.read_head(std::move(done)); });
   if (!after) return after.why();
   out.target_head = *after;
   if (out.target_head < out.head + copy_margin_revisions)

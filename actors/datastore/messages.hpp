@@ -39,6 +39,11 @@ using standing_listener_actor = rt::handle<void(standing_told)>;
 struct watch_standing { standing_listener_actor who; };
 /// shard -> itself: let superseded revisions go.
 struct compaction_due {};
+/// snapshots -> shard. Writes a consistent copy to a new file (RocksDB: folder) while writes go on; answers the head
+/// afterwards. Fails as engine::backup does.
+struct write_backup { std::string path; };
+struct backup_settled { std::uint64_t ticket = 0; std::shared_ptr<result<void>> what; };
+using backup_actor = rt::handle<storage::revision(write_backup)>;
 /// node -> shard. Answers true once everything accepted so far is on disk and the engine is closed.
 struct close_datastore {};
 
@@ -49,7 +54,7 @@ using shard_actor =
     rt::handle<storage::outcome(commit_operation), storage::page(follow_prefix), storage::revision(read_head),
                void(batch_settled), void(page_settled), void(changes_settled), void(head_settled),
                void(standing_changed), void(watch_standing), void(patience_due), void(compaction_due),
-               bool(close_datastore)>;
+               storage::revision(write_backup), void(backup_settled), bool(close_datastore)>;
 
 }  // namespace troupe::datastore
 
@@ -66,6 +71,8 @@ RT_MESSAGE(troupe::datastore::standing_told)
 RT_MESSAGE(troupe::datastore::watch_standing)
 RT_MESSAGE(troupe::datastore::patience_due)
 RT_MESSAGE(troupe::datastore::compaction_due)
+RT_MESSAGE(troupe::datastore::write_backup)
+RT_MESSAGE(troupe::datastore::backup_settled)
 RT_MESSAGE(troupe::datastore::close_datastore)
 RT_MESSAGE(troupe::storage::outcome)
 RT_MESSAGE(troupe::storage::page)

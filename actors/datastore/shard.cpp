@@ -51,6 +51,8 @@ class shard_state {
         [this](watch_standing& ask) { self_->send(ask.who, standing_told{storage::standing::leading}); },
         [](patience_due) {},
         [this](compaction_due) { compact(); },
+        [this](write_backup& ask) { return back_up(ask.path); },
+        [this](backup_settled& done) { settle_backup(done.ticket, *done.what); },
         [this](close_datastore) { return close(); },
     };
   }
@@ -156,6 +158,25 @@ class shard_state {
     });
   }
 
+  caf::result<storage::revision> back_up(const std::string& path) {
+    if (closing_ || engine_ == nullptr) return rt::refuse(errc::unavailable, "the datastore is closing");
+    auto answer = self_->make_response_promise<storage::revision>();
+    const auto ticket = ++tickets_;
+    backups_.emplace(ticket, answer);
+    engine_->backup(path, [me = rt::strong<shard_actor>(self_), ticket](result<void> done) {
+      rt::post(me, backup_settled{ticket, std::make_shared<result<void>>(std::move(done))});
+    });
+    return answer;
+  }
+  void settle_backup(std::uint64_t ticket, const result<void>& done) {
+    auto found = backups_.find(ticket);
+    if (found == backups_.end()) return;
+    auto answer = std::move(found->second);
+    backups_.erase(found);
+    if (!done.ok()) answer.deliver(rt::refuse(done.why()));
+    else answer.deliver(engine_ ? engine_->status().head : storage::revision{0});
+  }
+
   caf::result<bool> close() {
     closing_ = true;
     auto answer = self_->make_response_promise<bool>();
@@ -179,6 +200,7 @@ class shard_state {
   std::unordered_map<std::uint64_t, std::vector<promise>> in_flight_;
   std::unordered_map<std::uint64_t, caf::typed_response_promise<storage::page>> pages_;
   std::vector<follower> followers_;
+  std::unordered_map<std::uint64_t, caf::typed_response_promise<storage::revision>> backups_;
   std::uint64_t tickets_ = 0;
   storage::revision head_ = 0, published_ = 0, compact_to_ = 0;
   std::vector<caf::typed_response_promise<bool>> closers_;   // everyone who asked to close

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "actors/membership/etcd_child.hpp"
 #include "actors/membership/joining.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
@@ -47,8 +48,8 @@ class keeper_state {
     known_ = std::move(known);
     owner_ = std::move(owner);
     us_.node = config_.node.text;
-    us_.peer_url = url(config_.address, config_.peer_port);
-    us_.client_url = url(config_.address, config_.client_port);
+    us_.peer_url = etcd_url(config_.address, config_.peer_port);
+    us_.client_url = etcd_url(config_.address, config_.client_port);
     self_->send(rt::strong<keeper_actor>(self_), restart_due{});
   }
 
@@ -91,7 +92,6 @@ class keeper_state {
   }
   using members_result = result<std::vector<storage::member>>;
 
-  static std::string url(const std::string& host, std::uint16_t port) { return "https://" + to_string(endpoint{host, port}); }
   void wait_for(const std::string& what) {
     if (what != std::exchange(waiting_for_, what)) self_->send(owner_, keeper_waits{what});
   }
@@ -169,21 +169,7 @@ class keeper_state {
   }
 
   void launch(const std::string& initial, const std::string& state) {
-    const auto both = [&](std::uint16_t port) {
-      return url(config_.address, port) + (config_.loopback_too && config_.address != "127.0.0.1" ? "," + url("127.0.0.1", port) : "");
-    };
-    const auto file = [&](const char* name) { return config_.tls_folder + "/" + name; };
-    net::process_order order;
-    order.arguments = {config_.program, "--name=" + us_.name, "--data-dir=" + config_.folder,
-        "--listen-client-urls=" + both(config_.client_port), "--advertise-client-urls=" + us_.client_url,
-        "--listen-peer-urls=" + both(config_.peer_port), "--initial-advertise-peer-urls=" + us_.peer_url,
-        "--cert-file=" + file("server-client.crt"), "--key-file=" + file("server-client.key"), "--trusted-ca-file=" + file("server-ca.crt"), "--client-cert-auth=true",
-        "--peer-cert-file=" + file("peer-server-client.crt"), "--peer-key-file=" + file("peer-server-client.key"), "--peer-trusted-ca-file=" + file("peer-ca.crt"), "--peer-client-cert-auth=true",
-        "--heartbeat-interval=" + std::to_string(config_.timers.heartbeat_ms), "--election-timeout=" + std::to_string(config_.timers.election_ms),
-        // Fewer raft entries in memory for 5 to 7 % of throughput; without it a member grows to half a gigabyte.
-        "--snapshot-count=5000", "--quota-backend-bytes=4294967296", "--max-request-bytes=2097152", "--pre-vote=true", "--logger=zap", "--log-outputs=stderr"};
-    if (!initial.empty()) order.arguments.insert(order.arguments.end(), {"--initial-cluster=" + initial, "--initial-cluster-state=" + state});
-    order.environment = {"GOGC=50"};
+    auto order = etcd_order(config_, us_.name, initial, state);
     const auto run = ++run_;
     auto me = rt::strong<keeper_actor>(self_);
     auto started = world_->processes->start(std::move(order), [me, run](std::string line) { rt::post(me, etcd_said{run, std::move(line)}); },

@@ -47,6 +47,14 @@ struct server_config : common_config {
   std::string datastore_ca, datastore_certificate;        ///< Paths of PEM files, for an etcd of others.
   std::string datastore_key;
   std::uint16_t etcd_client_port = 2379, etcd_peer_port = 2380;
+  // Snapshots of the datastore, whichever it is.
+  bool disable_snapshots = false;
+  std::string snapshot_schedule = "0 */12 * * *";         ///< actors/snapshots/cron.hpp; UTC.
+  std::string snapshot_name = "etcd-snapshot";
+  std::string snapshot_folder;                            ///< Empty: <data>/server/db/snapshots.
+  unsigned snapshots_kept = 5;                            ///< 0: all.
+  bool cluster_reset = false;                             ///< Do not serve: make this server's data a cluster of one, and end.
+  std::string restore_path;                               ///< With it: from this snapshot.
   duration node_grace = std::chrono::seconds(40);
   duration node_check_every = std::chrono::seconds(5);
 };

@@ -4,6 +4,8 @@
 
 #include "actors/membership/bootstrap.hpp"
 #include "actors/registration/token.hpp"
+#include "actors/snapshots/cron.hpp"
+#include "actors/snapshots/manifest.hpp"
 #include "basis/bytes.hpp"
 #include "basis/log.hpp"
 #include "net/tls/sealing.hpp"
@@ -21,6 +23,11 @@ std::vector<std::string> problems(const server_config& config) {
   if (!config.server.host.empty() && config.token.empty()) out.emplace_back("--server needs --token: take it from <data-dir>/server/token on the server to join");
   if (!config.server.host.empty() && !config.datastore_endpoint.empty()) out.emplace_back("--server joins embedded etcd, and --datastore-endpoint names another datastore: give one of them");
   if (config.cluster_init && !config.datastore_endpoint.empty()) out.emplace_back("--cluster-init begins an embedded etcd, and --datastore-endpoint names another datastore: give one of them");
+  if (const auto schedule = snapshots::schedule::parse(config.snapshot_schedule); !schedule.ok()) out.push_back("--etcd-snapshot-schedule-cron: " + schedule.why().note);
+  if (!snapshots::is_good_name(config.snapshot_name) || config.snapshot_name.size() > 64) out.emplace_back("--etcd-snapshot-name is made of at most 64 letters, digits, '.', '-' and '_'");
+  if (!config.snapshot_folder.empty() && config.snapshot_folder[0] != '/') out.emplace_back("--etcd-snapshot-dir must be a full path");
+  if (config.cluster_reset && !config.server.host.empty()) out.emplace_back("--cluster-reset makes a cluster of this server alone, and --server joins another: leave --server out");
+  if (!config.restore_path.empty() && !config.cluster_reset) out.emplace_back("--cluster-reset-restore-path needs --cluster-reset");
   return out;
 }
 

@@ -18,6 +18,8 @@ struct basics_stand {};
 /// datastore -> server: what lies under /bootstrap, of an etcd of others.
 struct bootstrap_read { std::shared_ptr<result<storage::page>> what; };
 struct bootstrap_due {};   ///< server -> itself: read it again.
+/// mover -> server: the objects are in `engine` now, or (`why`) they are not and the old store is as it was.
+struct store_moved { std::shared_ptr<std::unique_ptr<storage::engine>> engine; std::string what, why; };
 /// agent -> server: about the agent inside it.
 struct inner_agent_ready { node_name node; };
 
@@ -26,7 +28,7 @@ using agent_actor = rt::handle<void(stop_node), void(registration::enrolled), vo
 using server_actor =
     rt::handle<void(stop_node), void(basics_stand), void(inner_agent_ready), void(bootstrap_read), void(bootstrap_due), void(membership::cluster_found),
                void(membership::joining_refused), void(membership::datastore_ready), void(membership::keeper_waits),
-               void(election::term_began), void(election::term_ended)>;
+               void(election::term_began), void(election::term_ended), void(store_moved)>;
 
 }  // namespace troupe::node
 
@@ -35,3 +37,4 @@ RT_MESSAGE(troupe::node::basics_stand)
 RT_MESSAGE(troupe::node::inner_agent_ready)
 RT_MESSAGE(troupe::node::bootstrap_read)
 RT_MESSAGE(troupe::node::bootstrap_due)
+RT_MESSAGE(troupe::node::store_moved)

@@ -12,6 +12,9 @@
 #include "actors/membership/keeper.hpp"
 #include "actors/node/ground.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/upkeep/mover.hpp"
+#include "actors/node/upkeep/reset.hpp"
+#include "actors/node/upkeep/stores.hpp"
 #include "actors/node_password/keeper.hpp"
 #include "actors/registration/registrar.hpp"
 #include "actors/runtime/errors.hpp"
@@ -38,6 +41,7 @@ struct prepared_server {
   ground on;
   server_keys keys;                           ///< When the store is this server's own.
   std::unique_ptr<storage::engine> engine;    ///< Likewise.
+  bool moves = false;                         ///< From a store of its own to the etcd that begins.
 };
 
 class server_state {
@@ -49,6 +53,7 @@ class server_state {
     world_ = &in;
     on_ = std::move(with->on);
     keys_ = std::move(with->keys);
+    moves_ = with->moves;
     tell_ = std::move(tell);
     switch (on_.kept_in) {
       case store::sqlite:
@@ -71,6 +76,7 @@ class server_state {
         [this](membership::keeper_waits& now) { wait_for(now.what); },
         [this](election::term_began) { start_controllers(); },
         [this](election::term_ended) { stop_controllers(); },
+        [this](store_moved& done) { take_moved(done); },
     };
   }
 
@@ -131,11 +137,19 @@ class server_state {
   }
 
   void open_etcd(const storage::etcd_access& access) {
-    if (shard_ || stopping_) return;   // etcd came back; the engine found it by itself
+    if (shard_ || mover_ || stopping_) return;   // etcd came back; the engine found it by itself
     auto engine = world_->open_etcd(access);
     if (!engine.ok()) return give_up("the datastore cannot be used: " + engine.why().note);
     step("etcd has a leader and counts this server's vote");
-    stand_up(std::move(*engine));
+    if (!moves_) return stand_up(std::move(*engine));
+    wait_for("its objects to be moved to etcd");
+    mover_ = keep(make_mover(*world_, on_.folder, std::move(*engine), caf::actor_cast<moved_actor>(rt::strong<server_actor>(self_))));
+  }
+  void take_moved(store_moved& done) {
+    if (stopping_) return;
+    if (!done.why.empty()) return give_up(done.why);
+    step(done.what);
+    stand_up(std::move(*done.engine));
   }
 
   // Somebody else's etcd: what makes us the same cluster as our fellows lies in it, under the token.
@@ -303,6 +317,10 @@ class server_state {
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
     self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_)});
 
+    auto taking = snapshots_for(*world_, on_, keys_);
+    if (!taking.ok()) return give_up("snapshots cannot be prepared: " + taking.why().note);
+    self_->send(supervisor_, supervisor::snapshots_ready{keep(snapshots::make_keeper(*world_, std::move(*taking), shard_))});
+
     passwords_ = passwords;
     if (shared()) compete();
     else start_controllers();
@@ -428,6 +446,7 @@ class server_state {
   std::shared_ptr<storage::engine> external_;   ///< Until the shard has one: only the bootstrap data is read.
   membership::joiner_actor joiner_;
   membership::keeper_actor members_;
+  mover_actor mover_;
   datastore::shard_actor shard_;
   std::map<std::uint16_t, apiserver::kind_keeper_actor> keepers_;
   tunnel::switchboard_actor switchboard_;
@@ -442,15 +461,20 @@ class server_state {
   std::vector<caf::strong_actor_ptr> office_;   ///< Those who act only while this server leads.
   std::vector<caf::strong_actor_ptr> rooms_;
   std::size_t left_ = 0;
-  bool stopping_ = false, loading_ = false;
+  bool stopping_ = false, loading_ = false, moves_ = false;
 };
 
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell) {
   const auto step = [&](const std::string& text) { if (tell.on_step) tell.on_step(text); };
   auto out = std::make_shared<prepared_server>();
+  if (auto undone = undo_half_move(*in.files, config.data_folder + "/server"); !undone.ok()) return undone.why();
   auto on = settle_ground(in, std::move(config));
   if (!on.ok()) return on.why();
   out->on = std::move(*on);
+  if (auto forgotten = forget_reset(*in.files, out->on.folder); !forgotten.ok()) return forgotten.why();
+  auto moves = begin_move(in, out->on);
+  if (!moves.ok()) return moves.why();
+  out->moves = *moves;
   const bool rocks = out->on.kept_in == store::rocksdb;
   if (!rocks && out->on.kept_in != store::sqlite) {   // what follows needs answers from elsewhere
     if (out->on.kept_in == store::external_etcd)

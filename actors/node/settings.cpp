@@ -300,8 +300,23 @@ class merger {
     fill_networks(c);
     text("cluster-domain", c.cluster_domain);
     toggle("disable-agent", c.disable_agent);
+    fill_snapshots(c);
     span("node-grace", c.node_grace);
     span("node-check-interval", c.node_check_every);
+  }
+  void fill_snapshots(server_config& c) {
+    toggle("etcd-disable-snapshots", c.disable_snapshots);
+    text("etcd-snapshot-name", c.snapshot_name);
+    text("etcd-snapshot-schedule-cron", c.snapshot_schedule);
+    text("etcd-snapshot-dir", c.snapshot_folder);
+    while (c.snapshot_folder.size() > 1 && c.snapshot_folder.back() == '/') c.snapshot_folder.pop_back();
+    if (const auto* v = find("etcd-snapshot-retention")) {
+      const auto& t = v->texts.back();
+      const auto [at, bad] = std::from_chars(t.data(), t.data() + t.size(), c.snapshots_kept);
+      if (t.empty() || bad != std::errc() || at != t.data() + t.size()) complain(v->where + ": must be a number of snapshots, 0 or more");
+    }
+    toggle("cluster-reset", c.cluster_reset);
+    text("cluster-reset-restore-path", c.restore_path);
   }
   void fill_networks(server_config& c) {
     single("cluster-cidr", c.cluster_cidr);

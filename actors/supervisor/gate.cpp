@@ -4,6 +4,7 @@
 #include "actors/membership/joining.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
+#include "actors/supervisor/snapshot_requests.hpp"
 #include "basis/log.hpp"
 
 namespace troupe::supervisor {
@@ -46,6 +47,7 @@ class gate_state {
     return {
         [this](front::request_arrived& got) { arrive(std::move(got.ask), std::move(got.answer)); },
         [this](still_waiting& now) { waiting_ = "the server is starting: it waits for " + now.what; },
+        [this](snapshots_ready& now) { snapshots_ = std::move(now.keeper); },
         [this](api_ready& now) { registrar_ = std::move(now.registrar), api_ = std::move(now.api); },
     };
   }
@@ -57,6 +59,7 @@ class gate_state {
     auto who = identify(*ask);
     if (!who) return respond_error(*to, refusal(401, "Unauthorized", "not authorized"));
     if (ask->path == "/db/info") return list_members(*who, to);
+    if (ask->path == "/db/snapshot") return order_snapshots(*who, *ask, to);
     // The API itself comes here only as long as it does not stand.
     if (!ask->path.starts_with("/v1-k3s")) return respond_error(*to, refusal(503, "ServiceUnavailable", waiting_));
     const std::string path = ask->path.substr(std::string_view("/v1-k3s").size());
@@ -151,6 +154,8 @@ class gate_state {
       case errc::forbidden: return respond_error(to, refusal(403, "Forbidden", why.note));
       case errc::unauthorized: return respond_error(to, refusal(401, "Unauthorized", why.note));
       case errc::invalid: return respond_error(to, refusal(400, "BadRequest", why.note));
+      case errc::not_found: return respond_error(to, refusal(404, "NotFound", why.note));
+      case errc::already_exists: return respond_error(to, refusal(409, "AlreadyExists", why.note));
       case errc::overloaded: return respond_error(to, refusal(429, "TooManyRequests", why.note));
       default: return respond_error(to, refusal(503, "ServiceUnavailable", why.note));
     }
@@ -191,6 +196,24 @@ class gate_state {
               [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
   }
 
+  void order_snapshots(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
+    if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
+    if (ask.method != "POST") return respond_error(*to, refusal(405, "MethodNotAllowed", "snapshots are asked for with POST"));
+    if (!snapshots_) return respond_error(*to, refusal(503, "ServiceUnavailable", waiting_));
+    auto order = parse_snapshot_request(ask.body);
+    if (!order.ok()) return respond_error(*to, refusal(400, "BadRequest", order.why().note));
+    std::visit([&](auto& what) { relay_order(std::move(what), to); }, *order);
+  }
+  template <class Order>
+  void relay_order(Order what, const exchange_ptr& to) {
+    const auto refused = [to](caf::error& why) { respond_failure(*to, rt::reason(why)); };
+    auto asked = self_->request(snapshots_, caf::infinite, std::move(what));
+    if constexpr (std::is_same_v<Order, snapshots::list_snapshots>)
+      asked.then([to](const snapshots::snapshot_list& got) { respond_json(*to, to_text(list_json(got))); }, refused);
+    else
+      asked.then([to](const snapshots::snapshot_changes& got) { respond_json(*to, to_text(changes_json(got))); }, refused);
+  }
+
   void connect(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
     if (who.node.empty()) return respond_error(*to, refusal(401, "Unauthorized", "a tunnel needs the certificate of a node"));
     if (!net::websocket::is_upgrade(ask)) return respond_error(*to, refusal(400, "BadRequest", "expected a WebSocket upgrade"));
@@ -206,6 +229,7 @@ class gate_state {
   tunnel::switchboard_actor switchboard_;
   registration::registrar_actor registrar_;
   client::api_actor api_;
+  snapshots::snapshots_actor snapshots_;
   std::string waiting_ = "the server is starting";
   std::size_t open_ = 0;
 };

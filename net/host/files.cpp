@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "net/host/real.hpp"
+#include "net/host/trees.hpp"
 
 namespace troupe::net::real {
 namespace {
@@ -176,6 +177,12 @@ class real_files final : public files {
     }
     return {};
   }
+
+  result<std::vector<file_entry>> list(const std::string& folder) const override { return trees::list_folder(folder); }
+  result<void> remove_tree(const std::string& path) override { return trees::remove_tree(path); }
+  result<void> copy(const std::string& from, const std::string& to) override { return trees::copy_tree(from, to); }
+  result<std::string> sha256(const std::string& path) const override { return trees::digest_tree(path); }
+  bool in_use(const std::string& path) const override { return trees::is_locked(path); }
 };
 
 }  // namespace

@@ -12,7 +12,15 @@
 
 namespace troupe::net {
 
-/// Small files, whole. Calls are short and block; any thread.
+/// One entry of a folder.
+struct file_entry {
+  std::string name;
+  std::uint64_t bytes = 0;              ///< Of a folder: of all the files in it.
+  wall_time written{};
+  bool folder = false;
+};
+
+/// Small files, whole. Calls are short and block (those on trees as long as the tree is large); any thread.
 class files {
  public:
   virtual ~files() = default;
@@ -31,6 +39,18 @@ class files {
   /// How long the disk below `folder` takes to make 4 KiB durable: the 99th percentile of a hundred appends. Blocks for it.
   virtual result<duration> measure_sync(const std::string& folder) = 0;
   virtual result<void> link(const std::string& target, const std::string& path) = 0;  ///< Symbolic; replaces.
+
+  // Trees: a file, or a folder with what is in it. Links are not followed and not copied.
+  virtual result<std::vector<file_entry>> list(const std::string& folder) const = 0;  ///< By name; not_found.
+  virtual result<void> remove_tree(const std::string& path) = 0;            ///< ok when absent.
+  /// Copies and syncs; already_exists when `to` is there; nothing is left of a copy that failed.
+  virtual result<void> copy(const std::string& from, const std::string& to) = 0;
+  /// SHA-256, 32 raw bytes, of a file's bytes. Of a folder: of a line "<hex of the file's SHA-256>  <path>\n" per file, in
+  /// the order of their paths (what `sha256sum` prints).
+  virtual result<std::string> sha256(const std::string& path) const = 0;
+  /// True when another process holds an advisory lock on the file, as databases do on theirs (etcd: flock; SQLite and
+  /// RocksDB: fcntl). Not for files that this process has locked itself: looking would let an fcntl lock go.
+  virtual bool in_use(const std::string& path) const = 0;
 };
 
 struct machine_facts {

@@ -1,3 +1,5 @@
+#include <openssl/sha.h>
+
 #include <algorithm>
 
 #include "basis/bytes.hpp"
@@ -66,6 +68,44 @@ class sim_files final : public files {
     links_[path] = target;
     return {};
   }
+  result<std::vector<file_entry>> list(const std::string& folder) const override {
+    if (!is_folder(folder)) return fail(errc::not_found, "reading " + folder + ": there is no such folder");
+    std::map<std::string, file_entry> out;
+    for (auto at = files_.lower_bound(folder + "/"); at != files_.end() && at->first.starts_with(folder + "/"); ++at) {
+      const auto rest = at->first.substr(folder.size() + 1);
+      auto& one = out[rest.substr(0, rest.find('/'))];
+      one.bytes += at->second.text.size();
+      one.folder = rest.find('/') != std::string::npos;
+    }
+    std::vector<file_entry> list;
+    for (auto& [name, one] : out) one.name = name, list.push_back(std::move(one));
+    return list;
+  }
+  result<void> remove_tree(const std::string& path) override {
+    const auto below = [&](const auto& entry) { return entry.first == path || entry.first.starts_with(path + "/"); };
+    std::erase_if(files_, below);
+    std::erase_if(folders_, below);
+    links_.erase(path);
+    return {};
+  }
+  result<void> copy(const std::string& from, const std::string& to) override {
+    if (!exists(from)) return fail(errc::not_found, "reading " + from + ": there is no such file");
+    if (exists(to)) return fail(errc::already_exists, "creating " + to + ": there is such a file");
+    std::map<std::string, file> fresh;
+    for (const auto& [name, what] : files_)
+      if (name == from || name.starts_with(from + "/")) fresh[to + name.substr(from.size())] = what;
+    files_.merge(fresh);
+    return {};
+  }
+  result<std::string> sha256(const std::string& path) const override {
+    if (const auto found = files_.find(follow(path)); found != files_.end()) return digest(found->second.text);
+    if (!is_folder(path)) return fail(errc::not_found, "reading " + path + ": there is no such file");
+    std::string lines;
+    for (auto at = files_.lower_bound(path + "/"); at != files_.end() && at->first.starts_with(path + "/"); ++at)
+      lines += to_hex(digest(at->second.text)) + "  " + at->first.substr(path.size() + 1) + "\n";
+    return digest(lines);
+  }
+  bool in_use(const std::string&) const override { return false; }   // one process per simulated computer
 
  private:
   struct file {
@@ -74,6 +114,11 @@ class sim_files final : public files {
   };
   static constexpr int links_deep_max = 16;
 
+  static std::string digest(std::string_view text) {
+    std::string out(SHA256_DIGEST_LENGTH, '\0');
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(out.data()));
+    return out;
+  }
   std::string follow(std::string path) const {
     for (int i = 0; i < links_deep_max; ++i) {
       const auto found = links_.find(path);

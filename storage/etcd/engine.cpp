@@ -68,6 +68,7 @@ class etcd_store final : public etcd_engine {
   void backup(std::string path, engine::done finished) override;
   void verify(engine::done finished) override;
   void set_revision_offset(revision offset, engine::done finished) override;
+  void raise_revision(revision to, engine::done finished) override;
 
   storage::status status() const override {
     storage::status out;
@@ -229,6 +230,14 @@ void etcd_store::set_revision_offset(revision offset, engine::done finished) {
           }
           core_.finished();
         });
+  });
+}
+
+void etcd_store::raise_revision(revision to, engine::done finished) {
+  read_head([this, to, finished = std::move(finished)](result<revision> head) mutable {
+    if (!head) return finished(head.why());
+    if (*head >= to) return finished({});
+    set_revision_offset(to - core_.raw(*head), std::move(finished));
   });
 }
 

@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "basis/bytes.hpp"
 #include "basis/ids.hpp"
 #include "net/host/real.hpp"
 
@@ -45,4 +49,48 @@ TEST_CASE("the machine knows its name, its size and an address") {
   CHECK(facts.memory_bytes > 1024 * 1024);
   CHECK(facts.disk_bytes >= facts.disk_free_bytes);
   CHECK(facts.disk_bytes > 0);
+}
+
+TEST_CASE("real trees are listed, copied whole or not at all, digested as sha256sum does, and removed") {
+  char name[] = "/tmp/troupe-trees-XXXXXX";
+  REQUIRE(::mkdtemp(name) != nullptr);
+  const std::string at = name;
+  const auto files = real::make_files();
+  CHECK(files->list(at + "/none").code() == errc::not_found);
+  REQUIRE(files->write(at + "/tree/b", "two", 0600).ok());
+  REQUIRE(files->write(at + "/tree/deep/a", "one!", 0600).ok());
+  REQUIRE(files->write(at + "/tree/c", std::string(600'000, 'x'), 0600).ok());
+  const auto seen = files->list(at + "/tree");
+  REQUIRE(seen.ok());
+  REQUIRE(seen->size() == 3);
+  CHECK((*seen)[0].name == "b");
+  CHECK((*seen)[0].bytes == 3);
+  CHECK((*seen)[2].folder);
+  CHECK((*seen)[2].bytes == 4);
+  REQUIRE(files->copy(at + "/tree", at + "/copy").ok());
+  CHECK(*files->read(at + "/copy/deep/a") == "one!");
+  CHECK(files->copy(at + "/tree", at + "/copy").code() == errc::already_exists);
+  CHECK(files->copy(at + "/none", at + "/other").code() == errc::not_found);
+  CHECK(!files->exists(at + "/other"));
+  CHECK(*files->sha256(at + "/copy") == *files->sha256(at + "/tree"));
+  CHECK(to_hex(*files->sha256(at + "/tree/b")) == "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3");
+  REQUIRE(files->write(at + "/copy/deep/a", "One!", 0600).ok());
+  CHECK(*files->sha256(at + "/copy") != *files->sha256(at + "/tree"));
+  CHECK(!files->in_use(at + "/tree/b"));
+  const int held = ::open((at + "/tree/b").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(::flock(held, LOCK_EX) == 0);
+  CHECK(files->in_use(at + "/tree/b"));
+  ::close(held);
+  CHECK(!files->in_use(at + "/tree/b"));
+  const int writer = ::open((at + "/tree/b").c_str(), O_RDWR | O_CLOEXEC);
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_start = 1;
+  range.l_len = 1;
+  REQUIRE(::fcntl(writer, F_OFD_SETLK, &range) == 0);   // counts as another's, whoever asks
+  CHECK(files->in_use(at + "/tree/b"));
+  ::close(writer);
+  CHECK(files->remove_tree(at).ok());
+  CHECK(files->remove_tree(at).ok());
+  CHECK(!files->exists(at));
 }

@@ -1,0 +1,52 @@
+"""What tests of restores and migrations share: a server's next life, commands on its data, and digests of folders."""
+import hashlib
+import json
+import os
+import re
+
+from harness import Node, expect, run_binary, until
+
+ENGINES = {"sqlite": (), "rocksdb": ("--datastore-endpoint", "rocksdb"), "etcd": ("--cluster-init",)}
+
+
+def again(node, *flags, **more):
+    """The next life of a node."""
+    return Node("server", "--disable-agent", *flags, home=node.home, at=node.at, name=node.name, **more)
+
+
+def on_data_of(node, *words, command="server"):
+    """Runs a command on a server's data with its flags: (exit code, what it said)."""
+    first, rest = words[:1] if command == "datastore" else (), words[1:] if command == "datastore" else words
+    return run_binary(command, *first, "--data-dir", node.home + "/data", "--identity-dir", node.home + "/identity", "--bind-address", node.at,
+                      "--node-name", node.name, "--write-kubeconfig", node.kubeconfig, *rest)
+
+
+def save(node):
+    """Takes a snapshot; its path."""
+    def attempt():
+        _, said = run_binary("etcd-snapshot", "save", "--data-dir", node.home + "/data")
+        found = re.search(r"Snapshot (\S+) saved\.", said)
+        expect(found or "already" in said, said)
+        return found and found.group(1)
+    return f"{node.home}/data/server/db/snapshots/{until('a snapshot is saved', attempt)}"
+
+
+def tree(path):
+    """Every file below a folder with its digest."""
+    out = {}
+    for at, _, files in os.walk(path):
+        for name in files:
+            full = os.path.join(at, name)
+            if not os.path.islink(full):
+                with open(full, "rb") as f:
+                    out[os.path.relpath(full, path)] = hashlib.sha256(f.read()).hexdigest()
+    return out
+
+
+def mark(node, name):
+    """Makes a configmap; its resourceVersion."""
+    return int(json.loads(node.kubectl("create", "configmap", name, "-o", "json"))["metadata"]["resourceVersion"])
+
+
+def marks(node):
+    return sorted(n.split("/")[1] for n in node.kubectl("get", "configmaps", "-o", "name").split() if "kube-root" not in n)
