@@ -470,7 +470,7 @@ class kind_keeper_state {
     self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
     for (const auto& item : outlived(all_, to_rfc3339(wall_->now() - config_.event_life), config_.events_max))
       rt::post(writer_, datastore::commit_operation{{storage::operation::kind::erase, storage_key(item->key()), {},
-                                                     item->modified(), relaxed_by_place(*kind_, item->ns())}});
+                                                     item->modified(), relaxed_by_place(*kind_, item->ns(), storage::operation::kind::erase)}});
   }
 
   rt::self<kind_keeper_actor> self_;
