@@ -212,6 +212,7 @@ class server_state {
       one.kind = &kind;
       one.shared = shared();
       one.services.cidr = config().service_cidr;
+      if (kind.plural == "secrets") one.envelope = secrets::envelope_of(keys_.encryption ? &*keys_.encryption : nullptr);
       auto keeper = keep(apiserver::make_kind_keeper(*world_, std::move(one), shard_));
       keepers_.emplace(kind.index, keeper);
       if (kind.namespaced) namespaced.push_back(keeper);
@@ -301,7 +302,9 @@ class server_state {
     auto passwords = keep(node_password::make_keeper(*world_, {}, client_as("system:k3s-supervisor", {"system:masters"}),
                                                      keep(node_password::make_hasher(*world_))));
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
-    self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_)});
+    const auto& secrets = keepers_.at(model::schema::find("", "v1", "secrets")->index);
+    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), shared()}, caf::actor_cast<secrets::rewriter_actor>(secrets)));
+    self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_), vault});
 
     passwords_ = passwords;
     if (shared()) compete();

@@ -3,6 +3,7 @@
 #include "actors/client/messages.hpp"
 #include "actors/front/messages.hpp"
 #include "actors/registration/messages.hpp"
+#include "actors/secrets/messages.hpp"
 #include "actors/tunnel/messages.hpp"
 
 namespace troupe::supervisor {
@@ -11,6 +12,7 @@ namespace troupe::supervisor {
 struct api_ready {
   registration::registrar_actor registrar;
   client::api_actor api;
+  secrets::vault_actor vault;
 };
 /// node -> gate: what a request for the API is told meanwhile.
 struct still_waiting { std::string what; };
