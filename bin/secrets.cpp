@@ -9,6 +9,7 @@
 #include "actors/registration/token.hpp"
 #include "basis/bytes.hpp"
 #include "basis/json.hpp"
+#include "basis/rng.hpp"
 #include "bin/command_line.hpp"
 #include "net/asio/real.hpp"
 #include "net/host/real.hpp"
@@ -21,7 +22,7 @@ namespace {
 constexpr auto patience = std::chrono::minutes(10);
 
 struct options {
-  std::string folder, server = "https://127.0.0.1:6443", format = "text", token;
+  std::string folder, server = "https://127.0.0.1:6443", format = "text", token, new_token;
   bool help = false;
   std::vector<std::string> rest;     ///< The sub-command, and whatever is wrong.
 };
@@ -31,7 +32,7 @@ options read_options(const std::vector<std::string>& given) {
   options out;
   out.folder = home.empty() ? "/var/lib/rancher/troupe" : home + "/.rancher/troupe";
   const struct { const char* name; const char* letter; std::string& into; } known[] = {
-      {"--data-dir", "-d", out.folder}, {"--server", "-s", out.server}, {"--output", "-o", out.format}, {"--token", "-t", out.token}};
+      {"--data-dir", "-d", out.folder}, {"--server", "-s", out.server}, {"--output", "-o", out.format}, {"--token", "-t", out.token}, {"--new-token", "--new-token", out.new_token}};
   for (std::size_t i = 0; i < given.size(); ++i) {
     bool taken = false;
     for (const auto& k : known) {
@@ -121,6 +122,11 @@ constexpr const char* encrypt_usage =
     "       troupe secrets-encrypt rotate-keys   a new key, every Secret stored under it, the old key gone\n"
     "       with --server https://HOST:6443 (default https://127.0.0.1:6443), --data-dir DIR, --token TOKEN\n";
 
+constexpr const char* rotate_usage =
+    "usage: troupe token rotate --token OLD --new-token NEW\n"
+    "       with --server https://HOST:6443 (default https://127.0.0.1:6443), --data-dir DIR; without --token the one that the\n"
+    "       server has, without --new-token a random one\n";
+
 int complain(const std::string& what) {
   std::fprintf(stderr, "troupe: %s\n", what.c_str());
   return 1;
@@ -154,6 +160,21 @@ int run_secrets_encrypt(const std::vector<std::string>& arguments) {
   if (!status.ok()) return complain("the server's answer cannot be read");
   if (found->done != nullptr) std::printf("%s\n", found->done);
   else std::fputs((with.format == "json" ? to_text(*status) + "\n" : status_text(*status)).c_str(), stdout);
+  return 0;
+}
+
+int run_token_rotate(const std::vector<std::string>& arguments) {
+  auto with = read_options(arguments);
+  if (with.help || with.rest != std::vector<std::string>{"rotate"}) {
+    std::fputs(rotate_usage, with.help ? stdout : stderr);
+    return with.help ? 0 : 2;
+  }
+  if (with.new_token.empty()) with.new_token = to_hex(system_entropy().draw(16));
+  const auto got = ask_server(with, {"PUT", "/v1-k3s/token", to_text(json{{"newToken", with.new_token}})});
+  if (!got.ok()) return complain(got.why().note);
+  if (got->status != 200) return complain(sentence_of(*got));
+  std::printf("Token rotated: agents join with the one in %s/server/token now, those that have joined stay.\n"
+              "Start this server with it, or without --token, from now on: started with the old one it would accept that again.\n", with.folder.c_str());
   return 0;
 }
 

@@ -21,6 +21,7 @@ constexpr const char* usage_text =
     "  troupe kubectl ...             the installed kubectl, with the admin's kubeconfig\n"
     "  troupe console [--once]        every actor of a running node, stuck ones included\n"
     "  troupe token generate          a bootstrap token\n"
+    "  troupe token rotate            another token for a running server\n"
     "  troupe secrets-encrypt ...     status, enable, disable, rotate-keys: Secrets at rest\n"
     "  troupe install server|agent    as a systemd service\n"
     "  troupe uninstall               the way back\n"
@@ -88,6 +89,8 @@ int main(int argc, char** argv) {
   }
   if (command == "kubectl") return bin::run_kubectl(rest);
   if (command == "console") return run_console(rest);
+  if (command == "token" || command == "secrets-encrypt") hide_arguments(argc, argv, command);   // tokens may be among them
+  if (command == "token" && !rest.empty() && rest[0] == "rotate") return bin::run_token_rotate(rest);
   if (command == "token") return bin::run_token(rest);
   if (command == "secrets-encrypt") return bin::run_secrets_encrypt(rest);
   if (command == "install") return bin::run_install(rest);

@@ -64,7 +64,7 @@ struct watch_over { std::uint16_t kind = 0; std::uint64_t watch = 0; bool in_ord
 using gate_actor =
     rt::handle<void(front::request_arrived), void(changes_applied), client::api_answer(client::api_call),
                void(client::open_watch), void(client::close_watch), void(watch_over), void(minute_passed),
-               void(datastore::standing_told)>;
+               void(datastore::standing_told), void(secrets::passwords_changed)>;
 
 }  // namespace troupe::apiserver
 

@@ -303,7 +303,14 @@ class server_state {
                                                      keep(node_password::make_hasher(*world_))));
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
     const auto& secrets = keepers_.at(model::schema::find("", "v1", "secrets")->index);
-    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), shared()}, caf::actor_cast<secrets::rewriter_actor>(secrets)));
+    const auto change = [in = world_, folder = on_.folder, gate = gate_, digest = world_->issuer->ca_digest(keys_.pki.server_ca.certificates)](
+                            const secret_text& wanted) -> result<secrets::passwords_changed> {
+      auto now = change_token(*in, folder, digest, wanted);
+      if (!now.ok()) return now.why();
+      rt::post(gate, secrets::passwords_changed{now->server, now->agent});
+      return secrets::passwords_changed{now->server, now->agent};
+    };
+    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), shared(), change}, caf::actor_cast<secrets::rewriter_actor>(secrets)));
     self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_), vault});
 
     passwords_ = passwords;

@@ -28,9 +28,14 @@ struct tell_encryption {};
 /// accordingly; `invalid` when that cannot be asked here, `overloaded` while another such change is going on.
 struct change_encryption { json wanted; };
 struct encryption_told { json status; };
+/// supervisor -> vault: another password for servers, and for agents that had the same. Answers what holds from now on, when
+/// it is on disk; `invalid` when it cannot be one, or when other servers would keep the old one.
+struct change_token { secret_text wanted; };
+struct passwords_changed { secret_text server, agent; };
 /// vault -> itself: look for what is to be rewritten.
 struct rewriting_due {};
-using vault_actor = rt::handle<encryption_told(tell_encryption), encryption_told(change_encryption), void(rewriting_due)>;
+using vault_actor = rt::handle<encryption_told(tell_encryption), encryption_told(change_encryption), passwords_changed(change_token),
+                               void(rewriting_due)>;
 
 }  // namespace troupe::secrets
 
@@ -40,4 +45,6 @@ RT_MESSAGE(troupe::secrets::rewritten)
 RT_MESSAGE(troupe::secrets::tell_encryption)
 RT_MESSAGE(troupe::secrets::change_encryption)
 RT_MESSAGE(troupe::secrets::encryption_told)
+RT_MESSAGE(troupe::secrets::change_token)
+RT_MESSAGE(troupe::secrets::passwords_changed)
 RT_MESSAGE(troupe::secrets::rewriting_due)

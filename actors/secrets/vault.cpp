@@ -29,6 +29,10 @@ constexpr const char* cluster_refusal =
     "the datastore of this server may be shared with others, and they would not know the new keys: encryption is switched on there by starting "
     "every server with --secrets-encryption from the cluster's beginning, and its keys cannot be changed later";
 
+constexpr const char* token_refusal =
+    "the datastore of this server may be shared with others, which would keep the old token: the token of a cluster of servers cannot be changed in "
+    "this version of troupe";
+
 class vault_state {
  public:
   static constexpr const char* name = "vault";
@@ -46,6 +50,7 @@ class vault_state {
     return {
         [this](tell_encryption) { return encryption_told{status()}; },
         [this](const change_encryption& ask) { return change(ask.wanted); },
+        [this](const change_token& ask) { return change_password(ask.wanted); },
         [this](rewriting_due) { resume(); },
     };
   }
@@ -95,6 +100,14 @@ class vault_state {
     auto answer = *asked_;
     rewrite();
     return answer;
+  }
+
+  caf::result<passwords_changed> change_password(const secret_text& wanted) {
+    if (config_.shared) return rt::refuse(errc::invalid, token_refusal);
+    auto done = config_.change_token(wanted);
+    if (!done.ok()) return rt::refuse(done.why());
+    log::info("secrets.token_changed");
+    return std::move(*done);
   }
 
   net::tls::named_key new_key() const {

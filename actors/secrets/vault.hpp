@@ -1,6 +1,7 @@
 // Makes the vault: the one who owns the keys of Secrets at rest and sees to it that every Secret is stored under the first of
 // them. Scheduled actor; one per server. Writes the two files below <server>/cred, which takes a moment.
 #pragma once
+#include <functional>
 #include <optional>
 
 #include "actors/runtime/world.hpp"
@@ -13,6 +14,8 @@ struct vault_config {
   std::string folder;                   ///< <data>/server
   std::optional<encryption> now;        ///< As the files have it; empty: never enabled.
   bool shared = false;                  ///< Other servers store Secrets too: the keys stay what they are.
+  /// Writes another password for servers down, and tells whoever compares with it. Blocks for its files.
+  std::function<result<passwords_changed>(const secret_text& wanted)> change_token = {};
   duration retry = std::chrono::seconds(2);
 };
 /// Goes on at once with what an earlier life left half done.

@@ -63,6 +63,7 @@ class gate_state {
     if (path == "/connect") return connect(*who, *ask, to);
     if (!who->agent && !who->server && who->node.empty()) return respond_error(*to, refusal(403, "Forbidden", "forbidden"));
     if (path == "/server-bootstrap") return hand_over(*who, to);
+    if (path == "/token") return change_token(*who, *ask, to);
     if (path.starts_with("/encrypt/")) return encrypt(*who, path, *ask, to);
     if (path == "/config") return respond_json(*to, to_text(config_.config));
     if (path == "/client-ca.crt") return respond_text(*to, 200, config_.client_ca);
@@ -190,6 +191,21 @@ class gate_state {
     self_->request(config_.members, std::chrono::seconds(5), membership::list_members{})
         .then([to](const membership::member_list& got) { respond_json(*to, to_text(membership::members_json(got.members))); },
               [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
+  }
+
+  // The next request is judged by the new password.
+  void change_token(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
+    if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
+    if (!vault_) return respond_error(*to, not_ready());
+    if (ask.method != "PUT") return respond_error(*to, refusal(405, "MethodNotAllowed", "method not allowed"));
+    const auto wanted = parse_json(ask.body);
+    const auto token = wanted.ok() ? text_or(dig(*wanted, "newToken")) : std::string();
+    if (token.empty()) return respond_error(*to, refusal(400, "BadRequest", "the body must be {\"newToken\":\"...\"}"));
+    self_->request(vault_, caf::infinite, secrets::change_token{secret_text(token)})
+        .then([this, to](secrets::passwords_changed& now) {
+          config_.server_password = std::move(now.server), config_.agent_password = std::move(now.agent);
+          respond_text(*to, 200, "");
+        }, [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
   }
 
   void encrypt(const caller& who, const std::string& path, const net::http::request& ask, const exchange_ptr& to) {

@@ -100,8 +100,9 @@ def test_embedded_etcd():
     store(second, "two", marker(5))
     expect(read(server, "two") == marker(5), "and the first one reads what it stores")
     expect(files_with(server, marker(5)) == [] and files_with(second, marker(5)) == [], "encrypted as well")
-    second.terminate()
-    server.terminate()
+    for each in (second, server):   # one alone would have nobody to vote with
+        each.process.terminate()
+    expect(second.ends() == 0 and server.ends() == 0, "both end")
 
 
 def test_begun_without():
