@@ -76,12 +76,12 @@ int run_token(const std::vector<std::string>& arguments) {
     std::printf("%s.%s\n", random_word(6).c_str(), random_word(16).c_str());
     return 0;
   }
-  for (const auto* known : {"create", "delete", "list", "rotate"})
+  for (const auto* known : {"create", "delete", "list"})
     if (command == known) {
       std::fprintf(stderr, "troupe: `token %s` is a K3s command that this version of troupe does not have yet\n", known);
       return 2;
     }
-  std::fprintf(stderr, "usage: troupe token generate\n       a server keeps its join token in <data-dir>/server/node-token\n");
+  std::fprintf(stderr, "usage: troupe token generate\n       troupe token rotate --token OLD --new-token NEW\n       a server keeps its join token in <data-dir>/server/node-token\n");
   return 2;
 }
 

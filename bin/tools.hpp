@@ -14,6 +14,11 @@ int run_token(const std::vector<std::string>& arguments);
 int run_etcd_snapshot(const std::vector<std::string>& arguments);
 /// `troupe datastore migrate`: the objects of a server that stands still into another engine.
 int run_datastore(const std::vector<std::string>& arguments);
+/// `troupe secrets-encrypt status|enable|disable|rotate-keys`: asks a running server (secrets.cpp); says which of K3s's other
+/// such commands are not built.
+int run_secrets_encrypt(const std::vector<std::string>& arguments);
+/// `troupe token rotate`: likewise.
+int run_token_rotate(const std::vector<std::string>& arguments);
 /// Copies this program, writes a systemd unit and its environment file (0600: secrets are in it), starts it.
 /// With `--root DIR` everything goes below DIR and no service manager is asked.
 int run_install(const std::vector<std::string>& arguments);

@@ -23,6 +23,8 @@ constexpr const char* usage_text =
     "  troupe etcd-snapshot ...       save, ls, delete, prune snapshots of the datastore\n"
     "  troupe datastore migrate ...   the objects of a stopped server into another engine\n"
     "  troupe token generate          a bootstrap token\n"
+    "  troupe token rotate            another token for a running server\n"
+    "  troupe secrets-encrypt ...     status, enable, disable, rotate-keys: Secrets at rest\n"
     "  troupe install server|agent    as a systemd service\n"
     "  troupe uninstall               the way back\n"
     "  troupe version\n\n"
@@ -89,9 +91,12 @@ int main(int argc, char** argv) {
   }
   if (command == "kubectl") return bin::run_kubectl(rest);
   if (command == "console") return run_console(rest);
+  if (command == "token" || command == "secrets-encrypt") hide_arguments(argc, argv, command);   // tokens may be among them
+  if (command == "token" && !rest.empty() && rest[0] == "rotate") return bin::run_token_rotate(rest);
   if (command == "token") return bin::run_token(rest);
   if (command == "etcd-snapshot") return bin::run_etcd_snapshot(rest);
   if (command == "datastore") return bin::run_datastore(rest);
+  if (command == "secrets-encrypt") return bin::run_secrets_encrypt(rest);
   if (command == "install") return bin::run_install(rest);
   if (command == "uninstall") return bin::run_uninstall(rest);
   if (command == "version" || command == "--version" || command == "-v") {

@@ -43,6 +43,7 @@ class gate_state {
         [this](watch_over& done) { end_watch(done); },
         [this](minute_passed) { pass_minute(); },
         [this](datastore::standing_told told) { hear_standing(told.now); },
+        [this](secrets::passwords_changed& now) { tokens_ = {std::move(now.server), std::move(now.agent)}; },
     };
   }
 

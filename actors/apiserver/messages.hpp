@@ -12,6 +12,7 @@
 #include "actors/datastore/messages.hpp"
 #include "actors/front/messages.hpp"
 #include "actors/model/snapshot.hpp"
+#include "actors/secrets/messages.hpp"
 
 namespace troupe::apiserver {
 
@@ -48,23 +49,22 @@ struct namespaces_changed { std::shared_ptr<const std::map<std::string, bool, st
 struct catch_up {};
 /// node -> keeper: load everything and tell `to` of it and of every later change. Answers the revision.
 struct start_keeping { change_sink_actor to; };
-/// keeper -> itself: events that outlived their time go.
-struct expiry_due {};
+struct expiry_due {};   ///< keeper -> itself: events that outlived their time go.
 /// keeper -> itself: a write that met what looked like an old cache; without one: everything shall be read anew.
 struct attempt_due { std::shared_ptr<void> job; };
 
 using kind_keeper_actor =
     rt::handle<written(write_object), model::revision_number(catch_up), model::revision_number(start_keeping),
-               void(datastore::changes_published), void(namespaces_changed), void(attempt_due), void(expiry_due)>;
+               void(datastore::changes_published), void(namespaces_changed), void(attempt_due), void(expiry_due),
+               bool(secrets::use_envelope), secrets::rewritten(secrets::rewrite_stale)>;
 
-/// gate -> itself: bookmarks are due.
-struct minute_passed {};
+struct minute_passed {};   ///< gate -> itself: bookmarks are due.
 /// timers and exchanges -> gate: a watch has lived long enough, or its client is gone.
 struct watch_over { std::uint16_t kind = 0; std::uint64_t watch = 0; bool in_order = false; };
 using gate_actor =
     rt::handle<void(front::request_arrived), void(changes_applied), client::api_answer(client::api_call),
                void(client::open_watch), void(client::close_watch), void(watch_over), void(minute_passed),
-               void(datastore::standing_told)>;
+               void(datastore::standing_told), void(secrets::passwords_changed)>;
 
 }  // namespace troupe::apiserver
 

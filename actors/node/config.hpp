@@ -40,6 +40,8 @@ struct server_config : common_config {
   std::string kubeconfig_path = "/etc/rancher/troupe/troupe.yaml";
   unsigned kubeconfig_mode = 0600;
   bool disable_agent = false;
+  bool secrets_encryption = false;                        ///< From the cluster's beginning; later the files below cred/ decide.
+  std::string secrets_encryption_provider = "aescbc";
   // The datastore: where it is, or whose.
   bool cluster_init = false;                              ///< Begin an embedded etcd cluster.
   endpoint server;                                        ///< Join the cluster of servers behind it; empty host: none.

@@ -22,8 +22,29 @@ result<secret_text> choose(const rt::world& in, const secret_text& given, const 
   auto token = registration::parse_token(given.reveal());
   if (!token.ok()) return fail(errc::invalid, std::string(flag) + ": " + token.why().note);
   if (token->is_bootstrap()) return fail(errc::invalid, std::string(flag) + ": a bootstrap token cannot be a cluster's secret; use a plain password or K10<hash>::server:<password>");
-  if (token->password.reveal().find(',') != std::string_view::npos) return fail(errc::invalid, std::string(flag) + " must not contain a comma");
+  if (token->password.empty()) return fail(errc::invalid, std::string(flag) + " holds no password");
+  if (token->password.reveal().find_first_of(",\n\r") != std::string_view::npos) return fail(errc::invalid, std::string(flag) + " must not contain a comma or a line break");
   return token->password;
+}
+
+/// cred/passwd first: the files of tokens follow from it at every start.
+result<void> write_passwords(const rt::world& in, const std::string& folder, const std::string& ca_digest, const cluster_passwords& now, bool agents_own) {
+  const std::string passwd = std::string(now.agent.reveal()) + ",node,node,k3s:agent\n" + std::string(now.server.reveal()) + ",server,server,k3s:server\n";
+  const auto full = [&](const char* user, const secret_text& password) {
+    registration::token t;
+    t.ca_digest = ca_digest;
+    t.user = user;
+    t.password = password;
+    return std::string(registration::render_token(t).reveal()) + "\n";
+  };
+  const auto kept = in.files->read(folder + "/cred/passwd");
+  if (!kept.ok() || passwd != *kept)
+    if (auto done = in.files->write(folder + "/cred/passwd", passwd, 0600); !done.ok()) return done;
+  if (auto done = in.files->write(folder + "/token", full("server", now.server), 0600); !done.ok()) return done;
+  if (auto done = in.files->link("token", folder + "/node-token"); !done.ok()) return done;
+  if (!agents_own) return in.files->link("token", folder + "/agent-token");
+  if (auto gone = in.files->remove(folder + "/agent-token"); !gone.ok()) return gone;
+  return in.files->write(folder + "/agent-token", full("node", now.agent), 0600);
 }
 
 }  // namespace
@@ -47,24 +68,19 @@ result<cluster_passwords> settle_passwords(const rt::world& in, const server_con
                                            : result<secret_text>(secret_text(had_agent));
   if (!agent.ok()) return agent.why();
   out.agent = *agent;
-  const std::string passwd = std::string(out.agent.reveal()) + ",node,node,k3s:agent\n" + std::string(out.server.reveal()) + ",server,server,k3s:server\n";
-  const auto full = [&](const char* user, const secret_text& password) {
-    registration::token t;
-    t.ca_digest = ca_digest;
-    t.user = user;
-    t.password = password;
-    return std::string(registration::render_token(t).reveal()) + "\n";
-  };
-  if (passwd != kept)
-    if (auto done = in.files->write(folder + "/cred/passwd", passwd, 0600); !done.ok()) return done.why();
-  if (auto done = in.files->write(folder + "/token", full("server", out.server), 0600); !done.ok()) return done.why();
-  if (auto done = in.files->link("token", folder + "/node-token"); !done.ok()) return done.why();
-  if (config.agent_token.empty()) {
-    if (auto done = in.files->link("token", folder + "/agent-token"); !done.ok()) return done.why();
-  } else {
-    if (auto gone = in.files->remove(folder + "/agent-token"); !gone.ok()) return gone.why();
-    if (auto done = in.files->write(folder + "/agent-token", full("node", out.agent), 0600); !done.ok()) return done.why();
-  }
+  if (auto done = write_passwords(in, folder, ca_digest, out, !config.agent_token.empty()); !done.ok()) return done.why();
+  return out;
+}
+
+result<cluster_passwords> change_token(const rt::world& in, const std::string& folder, const std::string& ca_digest, const secret_text& wanted) {
+  auto passwd = in.files->read(folder + "/cred/passwd");
+  if (!passwd.ok()) return passwd.why();
+  auto chosen = choose(in, wanted, "", "--new-token");
+  if (!chosen.ok()) return chosen.why();
+  const auto agent = password_of(*passwd, "node");
+  const bool agents_own = agent != password_of(*passwd, "server");
+  cluster_passwords out{*chosen, agents_own ? secret_text(agent) : *chosen};
+  if (auto done = write_passwords(in, folder, ca_digest, out, agents_own); !done.ok()) return done.why();
   return out;
 }
 

@@ -14,6 +14,8 @@ struct cluster_passwords {
 /// agent-token below <data>/server. Fails as files do, or invalid when a given token cannot be one, or, of a server that is
 /// `one_of_several`, is not the one that the cluster has: there a token cannot be changed by starting with another.
 result<cluster_passwords> settle_passwords(const rt::world& in, const server_config& config, const std::string& ca_digest, bool one_of_several);
+/// Another password for servers, and for agents that have the same, in the same files. `invalid` when it cannot be one.
+result<cluster_passwords> change_token(const rt::world& in, const std::string& folder, const std::string& ca_digest, const secret_text& wanted);
 result<void> write_kubeconfig(const rt::world& in, const server_config& config, const certificates::pki& keys);
 
 }  // namespace troupe::node

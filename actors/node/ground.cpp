@@ -20,6 +20,8 @@ std::vector<std::string> problems(const server_config& config) {
   for (const auto& a : config.node_addresses)
     if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
   if (config.service_cidr.find('/') == std::string::npos) out.emplace_back("--service-cidr must be a network, as in 10.43.0.0/16");
+  if (config.secrets_encryption_provider != "aescbc")
+    out.emplace_back("--secrets-encryption-provider: this version of troupe has aescbc, and not \"" + config.secrets_encryption_provider + "\" (secretbox is a K3s feature that it does not have)");
   if (!config.server.host.empty() && config.token.empty()) out.emplace_back("--server needs --token: take it from <data-dir>/server/token on the server to join");
   if (!config.server.host.empty() && !config.datastore_endpoint.empty()) out.emplace_back("--server joins embedded etcd, and --datastore-endpoint names another datastore: give one of them");
   if (config.cluster_init && !config.datastore_endpoint.empty()) out.emplace_back("--cluster-init begins an embedded etcd, and --datastore-endpoint names another datastore: give one of them");
@@ -62,9 +64,40 @@ result<ground> settle_ground(const rt::world& in, server_config config) {
   return out;
 }
 
+namespace {
+
+/// The keys of Secrets as the files have them, whatever the flags say; made when --secrets-encryption asks for it.
+result<std::optional<secrets::encryption>> settle_encryption(const rt::world& in, const ground& on) {
+  using found = std::optional<secrets::encryption>;
+  const auto path = on.folder + std::string(secrets::config_file);
+  auto text = in.files->read(path);
+  if (text.ok()) {
+    auto read = secrets::parse_encryption(*text);
+    if (!read.ok()) return fail(read.code(), path + " cannot be used: " + read.why().note);
+    return found(std::move(*read));
+  }
+  if (text.code() != errc::not_found) return text.why();
+  if (in.files->exists(on.folder + std::string(secrets::state_file)))
+    return fail(errc::corrupt, path + " is missing, and without the keys in it the cluster's Secrets cannot be read: restore it from a backup, or from another server");
+  if (!on.config.secrets_encryption) return found();
+  // In a cluster whose servers share a datastore the others would not know the key.
+  const bool shared = on.kept_in == store::embedded_etcd || on.kept_in == store::external_etcd;
+  if (shared && in.files->exists(on.folder + "/tls/server-ca.key"))
+    return fail(errc::invalid, "--secrets-encryption: this server's cluster was begun without it, and its other servers would not know the key; begin a "
+                               "cluster with --secrets-encryption on every server, or leave it out");
+  auto made = secrets::make_encryption(in, on.folder);
+  if (!made.ok()) return made.why();
+  return found(std::move(*made));
+}
+
+}  // namespace
+
 result<server_keys> settle_keys(const rt::world& in, const ground& on) {
   const auto& config = on.config;
   server_keys out;
+  auto encryption = settle_encryption(in, on);   // before there is a certificate authority: that tells whether the cluster is new
+  if (!encryption.ok()) return encryption.why();
+  out.encryption = std::move(*encryption);
   certificates::pki_config pki;
   pki.folder = on.folder + "/tls";
   pki.cluster_domain = config.cluster_domain;

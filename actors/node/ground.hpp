@@ -5,6 +5,7 @@
 #include "actors/membership/keeper.hpp"
 #include "actors/node/credentials.hpp"
 #include "actors/node/node.hpp"
+#include "actors/secrets/vault.hpp"
 
 namespace troupe::node {
 
@@ -29,6 +30,7 @@ struct server_keys {
   certificates::pki pki;
   certificates::etcd_pki etcd;      ///< Embedded etcd only.
   cluster_passwords passwords;
+  std::optional<secrets::encryption> encryption;   ///< Of Secrets at rest; empty: never enabled.
   secret_text join_token;           ///< For the agent inside.
 };
 

@@ -226,6 +226,7 @@ class server_state {
       one.kind = &kind;
       one.shared = shared();
       one.services.cidr = config().service_cidr;
+      if (kind.plural == "secrets") one.envelope = secrets::envelope_of(keys_.encryption ? &*keys_.encryption : nullptr);
       auto keeper = keep(apiserver::make_kind_keeper(*world_, std::move(one), shard_));
       keepers_.emplace(kind.index, keeper);
       if (kind.namespaced) namespaced.push_back(keeper);
@@ -315,7 +316,16 @@ class server_state {
     auto passwords = keep(node_password::make_keeper(*world_, {}, client_as("system:k3s-supervisor", {"system:masters"}),
                                                      keep(node_password::make_hasher(*world_))));
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
-    self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_)});
+    const auto& secrets = keepers_.at(model::schema::find("", "v1", "secrets")->index);
+    const auto change = [in = world_, folder = on_.folder, gate = gate_, digest = world_->issuer->ca_digest(keys_.pki.server_ca.certificates)](
+                            const secret_text& wanted) -> result<secrets::passwords_changed> {
+      auto now = change_token(*in, folder, digest, wanted);
+      if (!now.ok()) return now.why();
+      rt::post(gate, secrets::passwords_changed{now->server, now->agent});
+      return secrets::passwords_changed{now->server, now->agent};
+    };
+    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), shared(), change}, caf::actor_cast<secrets::rewriter_actor>(secrets)));
+    self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_), vault});
 
     auto taking = snapshots_for(*world_, on_, keys_);
     if (!taking.ok()) return give_up("snapshots cannot be prepared: " + taking.why().note);

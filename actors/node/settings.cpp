@@ -301,6 +301,8 @@ class merger {
     text("cluster-domain", c.cluster_domain);
     toggle("disable-agent", c.disable_agent);
     fill_snapshots(c);
+    toggle("secrets-encryption", c.secrets_encryption);
+    text("secrets-encryption-provider", c.secrets_encryption_provider);
     span("node-grace", c.node_grace);
     span("node-check-interval", c.node_check_every);
   }

@@ -72,6 +72,8 @@ constexpr auto table = std::to_array<flag>({
     commas({"service-cidr", 0, "", list, server, "10.43.0.0/16", "network of services"}),
     commas({"cluster-dns", 0, "", list, server, "tenth address of the service network", "address of the cluster's DNS"}),
     {"cluster-domain", 0, "", scalar, server, "cluster.local", "domain of the cluster's DNS"},
+    {"secrets-encryption", 0, "", toggle, server, "false", "store Secrets encrypted"},
+    {"secrets-encryption-provider", 0, "", scalar, server, "aescbc", "how: aescbc"},
     // Output.
     {"log-format", 0, "", scalar, both, "logfmt", "logfmt or json"},
     {"debug", 0, "DEBUG", toggle, both, "false", "log more"},
@@ -102,7 +104,7 @@ constexpr auto table = std::to_array<flag>({
     later("disable-helm-controller", server, toggle), later("disable-apiserver", server, toggle),
     later("disable-controller-manager", server, toggle), later("disable-etcd", server, toggle), later("embedded-registry", server, toggle),
     later("supervisor-metrics", server, toggle), later("system-default-registry", server, scalar, "SYSTEM_DEFAULT_REGISTRY"),
-    later("secrets-encryption", server, toggle), later("secrets-encryption-provider", server), later("helm-job-image", server),
+    later("helm-job-image", server),
     later("enable-pprof", both, toggle), later("rootless", both, toggle), later("prefer-bundled-bin", both, toggle),
     later("v", both), later("vmodule", both), later("log", both), later("alsologtostderr", both, toggle),
     later("node-external-ip", both, list), later("node-internal-dns", both, list), later("node-external-dns", both, list),

@@ -48,7 +48,7 @@ class gate_state {
         [this](front::request_arrived& got) { arrive(std::move(got.ask), std::move(got.answer)); },
         [this](still_waiting& now) { waiting_ = "the server is starting: it waits for " + now.what; },
         [this](snapshots_ready& now) { snapshots_ = std::move(now.keeper); },
-        [this](api_ready& now) { registrar_ = std::move(now.registrar), api_ = std::move(now.api); },
+        [this](api_ready& now) { registrar_ = std::move(now.registrar), api_ = std::move(now.api), vault_ = std::move(now.vault); },
     };
   }
 
@@ -66,6 +66,8 @@ class gate_state {
     if (path == "/connect") return connect(*who, *ask, to);
     if (!who->agent && !who->server && who->node.empty()) return respond_error(*to, refusal(403, "Forbidden", "forbidden"));
     if (path == "/server-bootstrap") return hand_over(*who, to);
+    if (path == "/token") return change_token(*who, *ask, to);
+    if (path.starts_with("/encrypt/")) return encrypt(*who, path, *ask, to);
     if (path == "/config") return respond_json(*to, to_text(config_.config));
     if (path == "/client-ca.crt") return respond_text(*to, 200, config_.client_ca);
     if (path == "/server-ca.crt") return respond_text(*to, 200, config_.server_ca);
@@ -214,6 +216,37 @@ class gate_state {
       asked.then([to](const snapshots::snapshot_changes& got) { respond_json(*to, to_text(changes_json(got))); }, refused);
   }
 
+  // The next request is judged by the new password.
+  void change_token(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
+    if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
+    if (!vault_) return respond_error(*to, not_ready());
+    if (ask.method != "PUT") return respond_error(*to, refusal(405, "MethodNotAllowed", "method not allowed"));
+    const auto wanted = parse_json(ask.body);
+    const auto token = wanted.ok() ? text_or(dig(*wanted, "newToken")) : std::string();
+    if (token.empty()) return respond_error(*to, refusal(400, "BadRequest", "the body must be {\"newToken\":\"...\"}"));
+    self_->request(vault_, caf::infinite, secrets::change_token{secret_text(token)})
+        .then([this, to](secrets::passwords_changed& now) {
+          config_.server_password = std::move(now.server), config_.agent_password = std::move(now.agent);
+          respond_text(*to, 200, "");
+        }, [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
+  }
+
+  void encrypt(const caller& who, const std::string& path, const net::http::request& ask, const exchange_ptr& to) {
+    if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
+    if (!vault_) return respond_error(*to, not_ready());
+    const auto told = [to](const secrets::encryption_told& got) { respond_json(*to, to_text(got.status)); };
+    const auto failed = [to](const caf::error& why) { respond_failure(*to, rt::reason(why)); };
+    if (path == "/encrypt/status" && ask.method == "GET") {
+      self_->request(vault_, caf::infinite, secrets::tell_encryption{}).then(told, failed);
+      return;
+    }
+    if (path != "/encrypt/config") return respond_error(*to, refusal(404, "NotFound", "the server could not find the requested resource"));
+    if (ask.method != "PUT") return respond_error(*to, refusal(405, "MethodNotAllowed", "method not allowed"));
+    auto wanted = parse_json(ask.body);
+    if (!wanted.ok()) return respond_error(*to, refusal(400, "BadRequest", "the body is no JSON: " + wanted.why().note));
+    self_->request(vault_, caf::infinite, secrets::change_encryption{std::move(*wanted)}).then(told, failed);
+  }
+
   void connect(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
     if (who.node.empty()) return respond_error(*to, refusal(401, "Unauthorized", "a tunnel needs the certificate of a node"));
     if (!net::websocket::is_upgrade(ask)) return respond_error(*to, refusal(400, "BadRequest", "expected a WebSocket upgrade"));
@@ -230,6 +263,7 @@ class gate_state {
   registration::registrar_actor registrar_;
   client::api_actor api_;
   snapshots::snapshots_actor snapshots_;
+  secrets::vault_actor vault_;
   std::string waiting_ = "the server is starting";
   std::size_t open_ = 0;
 };

@@ -3,6 +3,7 @@
 #include "actors/client/messages.hpp"
 #include "actors/front/messages.hpp"
 #include "actors/registration/messages.hpp"
+#include "actors/secrets/messages.hpp"
 #include "actors/snapshots/messages.hpp"
 #include "actors/tunnel/messages.hpp"
 
@@ -12,6 +13,7 @@ namespace troupe::supervisor {
 struct api_ready {
   registration::registrar_actor registrar;
   client::api_actor api;
+  secrets::vault_actor vault;
 };
 /// node -> gate: who takes snapshots; until then /db/snapshot answers 503.
 struct snapshots_ready { snapshots::snapshots_actor keeper; };

@@ -1,11 +1,16 @@
 // One write on its way through a kind keeper.
 #pragma once
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "actors/apiserver/messages.hpp"
+#include "actors/apiserver/resources/at_rest.hpp"
+#include "actors/apiserver/resources/rules/write.hpp"
 #include "actors/apiserver/resources/service_ranges.hpp"
+#include "actors/runtime/errors.hpp"
 
 namespace troupe::apiserver {
 
@@ -14,6 +19,7 @@ inline constexpr unsigned generate_tries_max = 8;
 // How often a refusal looks at what other servers wrote before it stands: the namespaces' keeper tells us of a new
 // namespace in its own time.
 inline constexpr unsigned looks_max = 1, namespace_looks_max = 3;
+inline constexpr std::size_t rewrite_batch = 64;
 inline constexpr auto reload_pause = std::chrono::milliseconds(500);
 
 /// One write on its way. Shared by the continuations of its commits.
@@ -31,5 +37,57 @@ struct job : std::enable_shared_from_this<job> {
   bool certain = false;           ///< The datastore itself refused: looking again is useless.
 };
 using job_ptr = std::shared_ptr<job>;
+
+inline std::string object_key(std::string_view ns, std::string_view name) {
+  return ns.empty() ? std::string(name) : std::string(ns).append("/").append(name);
+}
+
+/// What stands in the way of creating something in `ns`, if anything does; `known` is null while that is not known.
+inline std::optional<api_error> namespace_refusal(const schema::kind& kind, const std::map<std::string, bool, std::less<>>* known,
+                                                  std::string_view ns, std::string_view name) {
+  if (!kind.namespaced) return std::nullopt;
+  if (!known) return unavailable("the server is still loading its namespaces");
+  const auto found = known->find(ns);
+  if (found == known->end()) return namespace_not_found(ns);
+  if (!found->second) return namespace_terminating(kind, name, ns);
+  return std::nullopt;
+}
+
+inline write_context context_of(const job& j, wall_time now) {
+  const target& t = *j.ask.what;
+  write_context ctx;
+  ctx.now = now;
+  ctx.user = j.ask.user.name;
+  ctx.ns = t.ns;
+  ctx.name = t.name;
+  ctx.subresource = t.subresource;
+  ctx.field_manager = t.ask.field_manager;
+  ctx.dry_run = t.ask.dry_run;
+  ctx.validation = t.ask.validation;
+  return ctx;
+}
+
+/// Some objects being stored once more. Shared by the continuations of its commits; `open` of them have not answered.
+struct rewriting {
+  caf::typed_response_promise<secrets::rewritten> answer;
+  secrets::rewritten sum = {};
+  std::string trouble = {};
+  std::size_t open = 1;
+
+  void settle(const at_rest& now, std::string bad) {
+    if (!bad.empty()) trouble = std::move(bad);
+    if (--open > 0) return;
+    sum.left = now.stale();
+    sum.unreadable = now.unreadable();
+    if (trouble.empty()) answer.deliver(sum);
+    else answer.deliver(rt::refuse(errc::unavailable, trouble));
+  }
+  /// A conflict is no trouble: somebody else wrote it, and not under the old key.
+  void settle(const at_rest& now, const storage::outcome& got) {
+    sum.done += got.what == storage::outcome::kind::committed;
+    const bool heard = got.what == storage::outcome::kind::committed || got.what == storage::outcome::kind::conflict;
+    settle(now, heard ? std::string() : "the datastore did not take a write: " + got.note);
+  }
+};
 
 }  // namespace troupe::apiserver

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/apiserver/resources/at_rest.hpp"
 #include "actors/apiserver/resources/rules/relaxed.hpp"
 #include "actors/apiserver/resources/job.hpp"
 #include "actors/apiserver/resources/kept.hpp"
@@ -25,6 +26,7 @@ class kind_keeper_state {
   void init(const rt::world& in, keeper_config config, datastore::writer_actor writer) {
     config_ = std::move(config);
     kind_ = config_.kind;
+    rest_.use(config_.envelope, all_);
     writer_ = std::move(writer);
     wall_ = in.wall;
     chance_ = in.chance;
@@ -41,14 +43,13 @@ class kind_keeper_state {
         [this](namespaces_changed& news) { namespaces_ = std::move(news.active); },
         [this](attempt_due& again) { again.job ? attempt(std::static_pointer_cast<job>(again.job)) : read_anew(); },
         [this](expiry_due) { expire(); },
+        [this](const secrets::use_envelope& now) { return rest_.use(now.what, all_), true; },
+        [this](secrets::rewrite_stale) { return rewrite(); },
     };
   }
 
  private:
   std::string storage_key(std::string_view key) const { return std::string(kind_->storage_prefix).append(key); }
-  static std::string object_key(std::string_view ns, std::string_view name) {
-    return ns.empty() ? std::string(name) : std::string(ns).append("/").append(name);
-  }
 
   // --- loading and following -------------------------------------------------------------------
 
@@ -64,7 +65,7 @@ class kind_keeper_state {
 
   void load(storage::page page, caf::typed_response_promise<model::revision_number> done) {
     for (auto& record : page.records) {
-      auto doc = model::make_document(*kind_, record.value.view(), record.created, record.modified);
+      auto doc = rest_.read(*kind_, std::string_view(record.key).substr(kind_->storage_prefix.size()), record.value, record.created, record.modified);
       if (!doc.ok()) {
         log::error("apiserver.object_unreadable", {{"key", record.key}, {"error", doc.why().text()}});
         continue;
@@ -135,13 +136,14 @@ class kind_keeper_state {
     const auto key = std::string_view(change.key).substr(kind_->storage_prefix.size());
     auto before = all_.find(key);
     if (change.erased) {
+      rest_.forget(key);
       if (!before) return;
       if (ranges_) ranges_->release(model::parse(*before));
       all_ = all_.erase(key);
       seen.push_back({change.at, before, nullptr, model::with_revision(*before, change.at)});
       return;
     }
-    auto doc = model::make_document(*kind_, change.value.view(), change.created, change.at);
+    auto doc = rest_.read(*kind_, key, change.value, change.created, change.at);
     if (!doc.ok()) {   // not ours: somebody wrote into the store by hand
       log::error("apiserver.object_unreadable", {{"key", change.key}, {"error", doc.why().text()}});
       return;
@@ -234,36 +236,10 @@ class kind_keeper_state {
           refuse(*j, unavailable("the datastore is away: " + rt::reason(why).note));
         });
   }
-  void answer(job& j, model::document_ptr doc) {
-    j.answer.deliver(written{std::move(doc), j.created, std::move(j.warnings)});
-  }
-  void unreserve(job& j) {
-    if (std::exchange(j.reserved, false)) ranges_->give_back(j.plan, j.grant);
-  }
+  void answer(job& j, model::document_ptr doc) { j.answer.deliver(written{std::move(doc), j.created, std::move(j.warnings)}); }
+  void unreserve(job& j) { if (std::exchange(j.reserved, false)) ranges_->give_back(j.plan, j.grant); }
 
-  write_context context(const job& j) {
-    const target& t = *j.ask.what;
-    write_context ctx;
-    ctx.now = wall_->now();
-    ctx.user = j.ask.user.name;
-    ctx.ns = t.ns;
-    ctx.name = t.name;
-    ctx.subresource = t.subresource;
-    ctx.field_manager = t.ask.field_manager;
-    ctx.dry_run = t.ask.dry_run;
-    ctx.validation = t.ask.validation;
-    return ctx;
-  }
-
-  /// What stands in the way of creating something in `ns`, if anything does.
-  std::optional<api_error> namespace_refusal(std::string_view ns, std::string_view name) const {
-    if (!kind_->namespaced) return std::nullopt;
-    if (!namespaces_) return unavailable("the server is still loading its namespaces");
-    const auto found = namespaces_->find(ns);
-    if (found == namespaces_->end()) return namespace_not_found(ns);
-    if (!found->second) return namespace_terminating(*kind_, name, ns);
-    return std::nullopt;
-  }
+  write_context context(const job& j) const { return context_of(j, wall_->now()); }
 
   void create(const job_ptr& j) {
     const target& t = *j->ask.what;
@@ -285,7 +261,7 @@ class kind_keeper_state {
     if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
     auto& object = std::get<json>(made);
     const std::string name = text_or(dig(object, "metadata", "name"));
-    if (auto bad = namespace_refusal(ctx.ns, name)) {
+    if (auto bad = namespace_refusal(*kind_, namespaces_.get(), ctx.ns, name)) {
       j->about_namespace = true;
       return refuse(*j, std::move(*bad));
     }
@@ -447,7 +423,7 @@ class kind_keeper_state {
     }
     const bool erase = what.what == storage::operation::kind::erase;
     const bytes value(std::move(text));
-    if (!erase) what.value = value;
+    if (!erase) what.value = rest_.dress(value, *chance_);
     what.relaxed = what.relaxed || relaxed_by_place(*kind_, std::string_view(key).substr(0, key.find('/')), what.what);
     self_->request(writer_, caf::infinite, datastore::commit_operation{std::move(what)})
         .then([this, j, key, value, lost](outcome& got) {
@@ -462,6 +438,25 @@ class kind_keeper_state {
           }
           answer(*j, std::move(doc));
         }, [this, j](caf::error& why) { refuse(*j, from_error(rt::reason(why), *kind_, j->ask.what->name)); });
+  }
+
+  // --- how they are stored changes -------------------------------------------------------------
+
+  /// Some of what is not stored as it would be now, once more.
+  caf::result<secrets::rewritten> rewrite() {
+    if (!loaded_ || reloading_) return rt::refuse(errc::unavailable, "the server is still loading its objects");
+    auto round = std::make_shared<rewriting>(rewriting{self_->make_response_promise<secrets::rewritten>()});
+    const auto failed = [this, round](const caf::error& why) { round->settle(rest_, rt::reason(why).text()); };
+    for (const auto& key : rest_.next_stale(rewrite_batch)) {
+      const auto doc = all_.find(key);
+      ++round->open;
+      self_->request(writer_, caf::infinite, datastore::commit_operation{{storage::operation::kind::update, storage_key(key),
+                     rest_.dress(bytes(doc->stored()), *chance_), doc->modified()}})
+          .then([this, round](const outcome& got) { round->settle(rest_, got); }, failed);
+    }
+    // What was under way under another key arrives before this answer does.
+    self_->request(writer_, caf::infinite, datastore::read_head{}).then([this, round](storage::revision) { round->settle(rest_, std::string()); }, failed);
+    return round->answer;
   }
 
   // --- events do not live for ever --------------------------------------------------------------
@@ -482,6 +477,7 @@ class kind_keeper_state {
   entropy* chance_ = nullptr;
   rng dice_{0};
   model::snapshot all_;
+  at_rest rest_;
   model::revision_number head_ = 0;
   bool loaded_ = false, reloading_ = false, lost_again_ = false;
   std::vector<datastore::changes_published> early_;

@@ -4,6 +4,7 @@
 #include "actors/apiserver/messages.hpp"
 #include "actors/apiserver/resources/service_ranges.hpp"
 #include "actors/runtime/world.hpp"
+#include "net/tls/envelope.hpp"
 
 namespace troupe::apiserver {
 
@@ -14,6 +15,7 @@ struct keeper_config {
   duration event_life = std::chrono::hours(1);      ///< Events go this long after their last change.
   duration expire_every = std::chrono::minutes(5);
   std::size_t events_max = 20000;                   ///< More than that and the oldest go at once.
+  std::shared_ptr<const net::tls::envelope> envelope;   ///< How its objects are stored; null: as they are.
   std::vector<kind_keeper_actor> told_of_namespaces;  ///< For the namespaces' keeper alone.
 };
 
