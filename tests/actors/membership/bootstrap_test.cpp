@@ -35,6 +35,11 @@ class disk final : public net::files {
     return found == all.end() ? result<wall_time>(fail(errc::not_found)) : found->second.at;
   }
   void put(const std::string& path, std::string_view text, unsigned mode) { (void)write(path, text, mode); }
+  result<std::vector<net::file_entry>> list(const std::string&) const override { return fail(errc::unsupported); }
+  result<void> remove_tree(const std::string&) override { return fail(errc::unsupported); }
+  result<void> copy(const std::string&, const std::string&) override { return fail(errc::unsupported); }
+  result<std::string> sha256(const std::string&) const override { return fail(errc::unsupported); }
+  bool in_use(const std::string&) const override { return false; }
   bool exists(const std::string& path) const override { return all.contains(path); }
   result<void> create(const std::string&, std::string_view, unsigned) override { return fail(errc::unsupported); }
   result<void> remove(const std::string&) override { return fail(errc::unsupported); }

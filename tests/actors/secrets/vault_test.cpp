@@ -30,6 +30,11 @@ class kept_files final : public net::files {
   result<void> remove(const std::string& path) override { return all.erase(path), result<void>(); }
   result<void> rename(const std::string&, const std::string&) override { return fail(errc::unsupported); }
   result<wall_time> written_at(const std::string&) const override { return wall_time{}; }
+  result<std::vector<net::file_entry>> list(const std::string&) const override { return fail(errc::unsupported); }
+  result<void> remove_tree(const std::string&) override { return fail(errc::unsupported); }
+  result<void> copy(const std::string&, const std::string&) override { return fail(errc::unsupported); }
+  result<std::string> sha256(const std::string&) const override { return fail(errc::unsupported); }
+  bool in_use(const std::string&) const override { return false; }
   bool exists(const std::string& path) const override { return all.contains(path); }
   result<void> make_folder(const std::string&, unsigned) override { return {}; }
   result<duration> measure_sync(const std::string&) override { return duration(0); }

@@ -1,0 +1,38 @@
+#include "actors/node/prepare.hpp"
+
+#include "actors/node/upkeep/mover.hpp"
+#include "actors/node/upkeep/reset.hpp"
+#include "actors/node/upkeep/stores.hpp"
+
+namespace troupe::node {
+
+result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell) {
+  const auto step = [&](const std::string& text) { if (tell.on_step) tell.on_step(text); };
+  auto out = std::make_shared<prepared_server>();
+  if (auto undone = undo_half_move(*in.files, config.data_folder + "/server"); !undone.ok()) return undone.why();
+  auto on = settle_ground(in, std::move(config));
+  if (!on.ok()) return on.why();
+  out->on = std::move(*on);
+  if (auto forgotten = forget_reset(*in.files, out->on.folder); !forgotten.ok()) return forgotten.why();
+  auto moves = begin_move(in, out->on);
+  if (!moves.ok()) return moves.why();
+  out->moves = *moves;
+  const bool rocks = out->on.kept_in == store::rocksdb;
+  if (!rocks && out->on.kept_in != store::sqlite) {   // what follows needs answers from elsewhere
+    if (out->on.kept_in == store::external_etcd)
+      if (auto access = external_access(in, out->on.config); !access.ok()) return access.why();
+    return out;
+  }
+  // First, because only one process can hold it: a second server must not touch the first one's files.
+  auto engine = rocks ? in.open_engine("rocksdb", out->on.folder + "/db/rocks") : in.open_engine("sqlite", out->on.folder + "/db/state.db");
+  if (!engine.ok()) return engine.why();
+  out->engine = std::move(*engine);
+  step("datastore open at revision " + std::to_string(out->engine->status().head));
+  auto keys = settle_keys(in, out->on);
+  if (!keys.ok()) return keys.why();
+  out->keys = std::move(*keys);
+  step("certificates and tokens ready");
+  return out;
+}
+
+}  // namespace troupe::node

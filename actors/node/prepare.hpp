@@ -1,0 +1,17 @@
+// What a server settles before it has actors: name, folders, keys, and the store that is its own.
+#pragma once
+#include "actors/node/ground.hpp"
+
+namespace troupe::node {
+
+/// Settled before there are actors: what a start can fail with, in a sentence.
+struct prepared_server {
+  ground on;
+  server_keys keys;                           ///< When the store is this server's own.
+  std::unique_ptr<storage::engine> engine;    ///< Likewise.
+  bool moves = false;                         ///< From a store of its own to the etcd that begins.
+};
+/// Blocks for files. Fails with the reason in words for the person who started it.
+result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell);
+
+}  // namespace troupe::node
