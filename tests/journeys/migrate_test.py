@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness
@@ -92,6 +93,14 @@ def test_damaged_source():
     expect(tree(db(node)).items() >= before.items(), "the source was touched")
 
 
+def healthy(url):
+    try:
+        with urllib.request.urlopen(url + "/health", timeout=5) as answer:
+            return b'"true"' in answer.read()
+    except OSError:
+        return False
+
+
 def test_foreign_etcd():
     """objects go to an etcd of others and back; one that has keys is refused"""
     node = start("sqlite")
@@ -103,6 +112,7 @@ def test_foreign_etcd():
                              "--initial-advertise-peer-urls", f"http://{at}:2380", "--initial-cluster", f"default=http://{at}:2380"],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     harness._alive.append(etcd)
+    until("etcd answers", lambda: healthy(url), process=etcd)
     code, said = migrate(node, "sqlite", url)
     expect(code == 0, f"{code}: {said}")
     expect_in(f"--datastore-endpoint={url}", said)
