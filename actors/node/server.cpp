@@ -62,6 +62,7 @@ class server_state {
         [this](inner_agent_ready& ready) { if (tell_.on_ready) tell_.on_ready(ready.node); },
         [this](bootstrap_read& got) { take_bootstrap(*got.what); },
         [this](bootstrap_due) { if (external_) ask_bootstrap(); },
+        [this](cluster_founded done) { done.by_us ? enter_cluster() : again(); },
         [this](membership::cluster_found& found) { take_cluster(*found.bootstrap); },
         [this](membership::joining_refused& no) { give_up(no.why); },
         [this](membership::datastore_ready& now) { open_etcd(now.access); },
@@ -159,17 +160,33 @@ class server_state {
       rt::post(me, bootstrap_read{std::make_shared<result<storage::page>>(std::move(got))});
     });
   }
+  void again() {
+    world_->shard->after(std::chrono::milliseconds(500), [me = rt::strong<server_actor>(self_)] { rt::post(me, bootstrap_due{}); });
+  }
   void take_bootstrap(const result<storage::page>& got) {
     if (stopping_) return;
     if (!got.ok()) {
       wait_for("the datastore at " + config().datastore_endpoint + ": " + got.why().text());
-      world_->shard->after(std::chrono::milliseconds(500), [me = rt::strong<server_actor>(self_)] { rt::post(me, bootstrap_due{}); });
-      return;
+      return again();
     }
     const auto found = take_stored_bootstrap(*world_, on_, got->records);
     if (!found.ok()) return give_up(found.why().note);
     if (*found) step("cluster found in the datastore");
     if (!settle()) return;
+    if (*found) return enter_cluster();
+    // Nobody's yet. Servers that start side by side have each made keys by now: whose are written down first, founds it,
+    // and the others read again and take those.
+    auto founding = sealed_bootstrap(*world_, on_, keys_);
+    if (!founding.ok()) return give_up("the cluster's files cannot be kept in the datastore: " + founding.why().note);
+    std::vector<storage::operation> one;
+    one.push_back(std::move(*founding));
+    external_->commit(std::move(one), [me = rt::strong<server_actor>(self_)](storage::committed_batch done) {
+      rt::post(me, cluster_founded{done.outcomes.at(0).what == storage::outcome::kind::committed});
+    });
+  }
+
+  void enter_cluster() {
+    if (stopping_) return;
     if (supervisor_ == nullptr) make_edge(), listen();
     // The engine has one owner from here on.
     external_.reset();

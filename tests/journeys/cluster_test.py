@@ -359,11 +359,13 @@ def test_etcd_of_others():
     nodes = []
     try:
         where = ["--datastore-endpoint", f"http://{at}:2379"]
-        first = Node("server", "--token", "the-secret", *where)
-        nodes.append(first.ready())
-        until("the bootstrap data is kept", lambda: "bootstrap_saved" in first.said())
-        second = Node("server", "--token", "the-secret", *where)
-        nodes.append(second.ready())
+        # Side by side on an empty store: one founds the cluster, the other takes its keys.
+        first, second = (Node("server", "--token", "the-secret", *where) for _ in range(2))
+        nodes += [first, second]
+        for n in nodes:
+            n.ready()
+        authority = "/data/server/tls/server-ca.crt"
+        expect(open(first.home + authority).read() == open(second.home + authority).read(), "two authorities in one cluster")
         expect(second.kubectl("get", "nodes", "--no-headers").count(" Ready ") == 2, "two nodes")
         stranger = Node("server", "--token", "another", *where)
         expect(stranger.ends() == 1, stranger.said())
