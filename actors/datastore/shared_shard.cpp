@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "actors/datastore/shard.hpp"
+#include "actors/datastore/engine_calls.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
@@ -78,7 +79,7 @@ class shared_shard_state {
         [this](patience_due) { lose_patience(); },
         [this](compaction_due) { compact(); },
         [this](write_backup& ask) { return back_up(ask.path); },
-        [this](backup_settled& done) { settle_backup(done.ticket, *done.what); },
+        [this](backup_settled& done) { backups_.settle(done.ticket, *done.what, engine_ ? engine_->status().head : 0); },
         [this](close_datastore) { return close(); },
     };
   }
@@ -325,29 +326,13 @@ class shared_shard_state {
   void compact() {
     self_->delayed_send(me(), config_.compact_every, compaction_due{});
     const auto target = std::exchange(compact_to_, published_);
-    if (engine_ == nullptr || closing_ || away() || target == 0 || target <= engine_->status().floor) return;
-    engine_->compact(target, [target](result<void> done) {
-      if (!done.ok()) log::warn("datastore.compaction_failed", {{"to", target}, {"error", done.why().text()}});
-    });
+    if (engine_ == nullptr || closing_ || away() || target == 0) return;
+    datastore::compact(*engine_, target);
   }
 
   caf::result<storage::revision> back_up(const std::string& path) {
     if (closing_ || engine_ == nullptr) return rt::refuse(errc::unavailable, "the datastore is closing");
-    auto answer = self_->make_response_promise<storage::revision>();
-    const auto ticket = ++tickets_;
-    backups_.emplace(ticket, answer);
-    engine_->backup(path, [me = rt::strong<shard_actor>(self_), ticket](result<void> done) {
-      rt::post(me, backup_settled{ticket, std::make_shared<result<void>>(std::move(done))});
-    });
-    return answer;
-  }
-  void settle_backup(std::uint64_t ticket, const result<void>& done) {
-    auto found = backups_.find(ticket);
-    if (found == backups_.end()) return;
-    auto answer = std::move(found->second);
-    backups_.erase(found);
-    if (!done.ok()) answer.deliver(rt::refuse(done.why()));
-    else answer.deliver(engine_ ? engine_->status().head : storage::revision{0});
+    return backups_.take(self_, *engine_, path);
   }
 
   caf::result<bool> close() {
@@ -386,7 +371,7 @@ class shared_shard_state {
   std::vector<standing_listener_actor> listeners_;
   storage::standing standing_ = storage::standing::leaderless;
   mono_time standing_since_{};
-  std::unordered_map<std::uint64_t, caf::typed_response_promise<storage::revision>> backups_;
+  backups backups_;
   std::uint64_t tickets_ = 0;
   storage::revision published_ = 0, compact_to_ = 0;
   std::vector<caf::typed_response_promise<bool>> closers_;

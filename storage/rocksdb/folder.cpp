@@ -1,4 +1,5 @@
 #include "storage/rocksdb/folder.hpp"
+#include "storage/embedded/file_error.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -16,20 +17,6 @@ namespace fs = std::filesystem;
 constexpr const char* identity_name = "/TROUPE";
 constexpr const char* copy_name = "/TROUPE-COPY";
 constexpr std::string_view identity_word = "troupe rocksdb format ";
-
-error system_error(int number, const std::string& path, std::string_view doing) {
-  const auto note = path + ": " + std::string(doing) + " failed: " + std::strerror(number);
-  switch (number) {
-    case EACCES:
-    case EPERM:
-    case EROFS: return fail(errc::forbidden, note + "; give this user the right to write there");
-    case ENOENT:
-    case ENOTDIR: return fail(errc::not_found, note + "; make the folder above it first");
-    case EEXIST: return fail(errc::already_exists, note);
-    case ENOSPC: return fail(errc::unavailable, note + "; make room and start again");
-    default: return fail(errc::internal, note);
-  }
-}
 
 result<void> sync_folder(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

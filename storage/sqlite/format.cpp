@@ -12,24 +12,11 @@
 #include <vector>
 
 #include "storage/sqlite/table.hpp"
+#include "storage/embedded/file_error.hpp"
 
 namespace troupe::storage {
 namespace {
 constexpr const char* advice = "restore a backup over it, or move it away to begin empty; nothing was changed";
-
-error system_error(int number, const std::string& path, std::string_view doing) {
-  const auto note = path + ": " + std::string(doing) + " failed: " + std::strerror(number);
-  switch (number) {
-    case EACCES:
-    case EPERM:
-    case EROFS: return fail(errc::forbidden, note + "; give this user the right to write there");
-    case ENOENT:
-    case ENOTDIR: return fail(errc::not_found, note + "; make the folder first");
-    case EEXIST: return fail(errc::already_exists, note);
-    case ENOSPC: return fail(errc::unavailable, note + "; make room and start again");
-    default: return fail(errc::internal, note);
-  }
-}
 
 class descriptor {
  public:
