@@ -1,28 +1,20 @@
-// `troupe secrets-encrypt`: asks a running server over its port 6443, with the server's token and the certificate authority
-// from the data directory, as K3s's command does.
+// `troupe secrets-encrypt` and `troupe token rotate`: questions to a running server.
 #include "bin/tools.hpp"
 
 #include <algorithm>
 #include <cstdio>
 
-#include "actors/client/one_shot.hpp"
-#include "actors/registration/token.hpp"
 #include "basis/bytes.hpp"
 #include "basis/json.hpp"
 #include "basis/rng.hpp"
 #include "bin/command_line.hpp"
-#include "net/asio/real.hpp"
-#include "net/host/real.hpp"
-#include "net/tls/openssl.hpp"
+#include "bin/question.hpp"
 
 namespace troupe::bin {
 namespace {
 
-/// Storing every Secret anew takes its time, and the server answers when it is done.
-constexpr auto patience = std::chrono::minutes(10);
-
 struct options {
-  std::string folder, server = "https://127.0.0.1:6443", format = "text", token, new_token;
+  std::string folder, server, format = "text", token, new_token;
   bool help = false;
   std::vector<std::string> rest;     ///< The sub-command, and whatever is wrong.
 };
@@ -51,54 +43,8 @@ options read_options(const std::vector<std::string>& given) {
 struct asked {
   std::string method, path, body;
 };
-
-/// What the server answered, or why it could not be asked, as a sentence.
-result<net::http::response> ask_server(const options& with, const asked& what) {
-  const auto at = parse_server_url(with.server);
-  if (!at.ok()) return fail(errc::invalid, "--server: " + at.why().note);
-  const auto files = net::real::make_files();
-  auto token = with.token;
-  if (token.empty()) {
-    auto kept = files->read(with.folder + "/server/token");
-    if (!kept.ok()) return fail(kept.code(), "no server's token in " + with.folder + "/server/token: run this on a server, with the --data-dir that it was started with, or give --token");
-    while (!kept->empty() && kept->back() == '\n') kept->pop_back();
-    token = *kept;
-  }
-  const auto read = registration::parse_token(token);
-  if (!read.ok() || read->is_bootstrap()) return fail(errc::invalid, "this is not a server's token");
-  const auto authority = files->read(with.folder + "/server/tls/server-ca.crt");
-  if (!authority.ok()) return fail(authority.code(), "the cluster's certificate authority is not in " + with.folder + "/server/tls/server-ca.crt: run this on a server, with the --data-dir that it was started with");
-
-  const auto loop = net::real::make_shard("cli");
-  const auto dialer = net::real::make_dialer(*loop);
-  const auto tls = net::tls::make_openssl_provider();
-  rt::world world;   // as much of one as a single request needs
-  world.shard = loop.get();
-  world.dialer = dialer.get();
-  world.tls = tls.get();
-  client::one_shot request;
-  request.to = *at;
-  request.with.trust = *authority;
-  request.with.server_name = at->host;
-  request.patience = patience;
-  request.ask.method = what.method;
-  request.ask.path = what.path;
-  request.ask.body = what.body;
-  if (!what.body.empty()) request.ask.headers.add("content-type", "application/json");
-  request.ask.headers.add("authorization", "Basic " + to_base64("server:" + std::string(read->password.reveal())));
-  std::optional<result<net::http::response>> got;
-  client::fetch_once(world, std::move(request), [&](result<net::http::response> answer) { got = std::move(answer); });
-  loop->run_until([&] { return got.has_value(); }, patience * 2);
-  if (!got) return fail(errc::timeout, "the server at " + with.server + " did not answer");
-  if (!got->ok()) return fail(got->code(), "the server at " + with.server + " cannot be asked: " + got->why().note + "; is it running, and is --server its address?");
-  return std::move(*got);
-}
-
-/// The message of a refusal.
-std::string sentence_of(const net::http::response& from) {
-  const auto read = parse_json(from.body.view());
-  const auto said = read.ok() ? text_or(dig(*read, "message")) : std::string();
-  return said.empty() ? "the server answered " + std::to_string(from.status) : said;
+result<net::http::response> ask(const options& with, const asked& what) {
+  return ask_server({with.folder, with.server, with.token, what.method, what.path, what.body});
 }
 
 /// As K3s prints it.
@@ -120,11 +66,11 @@ constexpr const char* encrypt_usage =
     "       troupe secrets-encrypt enable        store Secrets encrypted from now on, and those there are as well\n"
     "       troupe secrets-encrypt disable       store them plain again\n"
     "       troupe secrets-encrypt rotate-keys   a new key, every Secret stored under it, the old key gone\n"
-    "       with --server https://HOST:6443 (default https://127.0.0.1:6443), --data-dir DIR, --token TOKEN\n";
+    "       with --server https://HOST:6443 (default: where the server of the data dir listens), --data-dir DIR, --token TOKEN\n";
 
 constexpr const char* rotate_usage =
     "usage: troupe token rotate --token OLD --new-token NEW\n"
-    "       with --server https://HOST:6443 (default https://127.0.0.1:6443), --data-dir DIR; without --token the one that the\n"
+    "       with --server https://HOST:6443 (default: where the server of the data dir listens), --data-dir DIR; without --token the one that the\n"
     "       server has, without --new-token a random one\n";
 
 int complain(const std::string& what) {
@@ -153,7 +99,7 @@ int run_secrets_encrypt(const std::vector<std::string>& arguments) {
     std::fputs(encrypt_usage, with.help ? stdout : stderr);
     return with.help ? 0 : 2;
   }
-  const auto got = ask_server(with, found->ask);
+  const auto got = ask(with, found->ask);
   if (!got.ok()) return complain(got.why().note);
   if (got->status != 200) return complain(sentence_of(*got));
   const auto status = parse_json(got->body.view());
@@ -170,7 +116,7 @@ int run_token_rotate(const std::vector<std::string>& arguments) {
     return with.help ? 0 : 2;
   }
   if (with.new_token.empty()) with.new_token = to_hex(system_entropy().draw(16));
-  const auto got = ask_server(with, {"PUT", "/v1-k3s/token", to_text(json{{"newToken", with.new_token}})});
+  const auto got = ask(with, {"PUT", "/v1-k3s/token", to_text(json{{"newToken", with.new_token}})});
   if (!got.ok()) return complain(got.why().note);
   if (got->status != 200) return complain(sentence_of(*got));
   std::printf("Token rotated: agents join with the one in %s/server/token now, those that have joined stay.\n"

@@ -2,18 +2,13 @@
 // migrate` and `server --cluster-reset` work on one that stands still. What they do is decided elsewhere.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <future>
-#include <sstream>
 
-#include "actors/client/one_shot.hpp"
 #include "actors/node/upkeep/migrate.hpp"
-#include "actors/registration/token.hpp"
-#include "basis/bytes.hpp"
 #include "basis/ids.hpp"
 #include "basis/json.hpp"
 #include "basis/yaml.hpp"
 #include "bin/command_line.hpp"
+#include "bin/question.hpp"
 #include "bin/real_world.hpp"
 #include "bin/run.hpp"
 #include "bin/tools.hpp"
@@ -30,51 +25,6 @@ struct snapshot_words {
 int complain(const std::string& why) {
   std::fprintf(stderr, "troupe: %s\n", why.c_str());
   return 1;
-}
-
-result<std::string> first_line(const std::string& path) {
-  std::ifstream in(path);
-  std::string out;
-  if (!std::getline(in, out) || out.empty()) return fail(errc::not_found, path + " cannot be read");
-  return out;
-}
-
-result<json> ask_server(const snapshot_words& with, const json& what) {
-  const auto folder = with.data_folder + "/server";
-  const auto is_up = "is there a server with --data-dir " + with.data_folder + ", and may you read its files? ";
-  auto url = with.server.empty() ? first_line(folder + "/url") : result<std::string>(with.server);
-  if (!url.ok()) return fail(errc::unavailable, is_up + url.why().note);
-  const auto at = parse_server_url(*url);
-  if (!at.ok()) return fail(errc::invalid, "--etcd-server: " + at.why().note);
-  auto text = with.token.empty() ? first_line(folder + "/token") : result<std::string>(with.token);
-  if (!text.ok()) return fail(errc::unavailable, is_up + text.why().note);
-  const auto token = registration::parse_token(*text);
-  if (!token.ok()) return fail(errc::invalid, "--etcd-token: " + token.why().note);
-  std::ifstream trust(folder + "/tls/server-ca.crt");
-  std::stringstream pem;
-  pem << trust.rdbuf();
-  if (!trust || pem.str().empty()) return fail(errc::unavailable, is_up + folder + "/tls/server-ca.crt cannot be read");
-  client::one_shot out;
-  out.to = *at;
-  out.with.server_name = at->host;
-  out.with.trust = pem.str();
-  out.ask.method = "POST";
-  out.ask.path = "/db/snapshot";
-  out.ask.headers.add("authorization", "Basic " + to_base64("server:" + std::string(token->password.reveal())));
-  out.ask.headers.add("content-type", "application/json");
-  out.ask.body = to_text(what);
-  out.patience = std::chrono::minutes(10);   // a copy takes as long as the disk does
-  out.body_max = 64 * 1024 * 1024;
-  real_world world;
-  auto got = std::make_shared<std::promise<result<net::http::response>>>();
-  auto answer = got->get_future();
-  world.get().shard->post([&] { client::fetch_once(world.get(), std::move(out), [got](result<net::http::response> said) { got->set_value(std::move(said)); }); });
-  const auto said = answer.get();
-  if (!said.ok()) return fail(said.code(), "the server at " + *url + " does not answer: " + said.why().text());
-  auto body = parse_json(said->body.str());
-  if (said->status == 200 && body.ok()) return body;
-  const auto why = body.ok() ? text_or(dig(*body, "message"), said->body.str()) : said->body.str();
-  return fail(errc::unavailable, "the server refused (" + std::to_string(said->status) + "): " + why.substr(0, 1000));
 }
 
 int print_list(const json& list, const std::string& output) {
@@ -97,8 +47,11 @@ int carry_out(const std::string& operation, const snapshot_words& with) {
   if (operation == "delete") what["name"] = with.names;
   else if (!with.name.empty()) what["name"] = json::array({with.name});
   if (operation == "prune") what["retention"] = with.keep;
-  const auto said = ask_server(with, what);
-  if (!said.ok()) return complain(said.why().note);
+  const auto got = ask_server({with.data_folder, with.server, with.token, "POST", "/db/snapshot", to_text(what)});
+  if (!got.ok()) return complain(got.why().note);
+  if (got->status != 200) return complain(sentence_of(*got));
+  const auto said = parse_json(got->body.view());
+  if (!said.ok()) return complain("the server's answer cannot be read");
   if (operation == "list") return print_list(*said, with.output);
   for (const auto& name : dig(*said, "created")) std::printf("Snapshot %s saved.\n", text_or(name).c_str());
   for (const auto& name : dig(*said, "deleted")) std::printf("Snapshot %s deleted.\n", text_or(name).c_str());
