@@ -34,6 +34,7 @@ result<etcd_timers> parse_timers(std::string_view text) {
 
 namespace {
 
+const std::string place = "a place in the cluster";
 constexpr duration look_soon = std::chrono::milliseconds(50), look_seldom = std::chrono::seconds(2);
 constexpr auto join_pause = std::chrono::milliseconds(300);
 
@@ -110,9 +111,9 @@ class keeper_state {
     if (auto named = settle_name(); !named.ok()) return refuse("the datastore's folder cannot be used: " + named.why().note);
     if (has_data) return launch("", "existing");
     if (!config_.join) return launch(us_.name + "=" + us_.peer_url, "new");
-    wait_for("the members of the cluster");
+    if (!waiting_for_.starts_with(place)) wait_for("the members of the cluster");   // said once, not at every try
     self_->request(known_, std::chrono::seconds(10), list_members{})
-        .then([this](member_list& got) { join(std::move(got.members)); }, [this](caf::error& why) { join_later(rt::reason(why).text()); });
+        .then([this](member_list& got) { join(std::move(got.members)); }, [this](caf::error& why) { join_later(rt::reason(why)); });
   }
 
   void rise_again() {
@@ -146,25 +147,26 @@ class keeper_state {
     if (const auto* ready = std::get_if<start_member>(&step)) return launch(ready->initial_cluster, "existing");
     auto with = config_.access;
     with.endpoints = voters(there, us_.client_url);
-    if (with.endpoints.empty()) return join_later("no member of the cluster can be asked");
+    if (with.endpoints.empty()) return join_later(fail(errc::unavailable, "no member of the cluster can be asked"));
     auto opened = world_->open_cluster(with);
-    if (!opened.ok()) return join_later(opened.why().text());
+    if (!opened.ok()) return join_later(opened.why());
     cluster_ = std::move(*opened);
     if (const auto* lost = std::get_if<replace_member>(&step)) {
       log::warn("membership.member_replaced", {{"address", config_.address}, {"why", "it stands in the cluster, and this server has no data of it"}});
       return cluster_->remove(lost->who, report<call_settled, void>(calls_, [this](result<void>& done) {
         if (done.ok()) proceed();
-        else join_later(done.why().text());
+        else join_later(done.why());
       }));
     }
     cluster_->add_learner({us_.peer_url}, report<member_settled, storage::member>(added_, [this](result<storage::member>& done) {
       if (done.ok()) proceed();   // the list is read again: it now names us
-      else join_later(done.why().text());
+      else join_later(done.why());
     }));
   }
 
-  void join_later(const std::string& why) {
-    wait_for("a place in the cluster: " + why);
+  void join_later(const error& why) {
+    wait_for(place + (why.code == errc::conflict ? ": etcd takes one newcomer at a time, and the next once that one has been connected for 5 s (" + why.note + ")"
+                                                 : ": " + why.text()));
     self_->delayed_send(rt::strong<keeper_actor>(self_), join_pause, restart_due{});
   }
 
