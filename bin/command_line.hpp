@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/node/settings.hpp"
+#include "actors/node/settings/settings.hpp"
 
 namespace troupe::bin {
 

@@ -21,11 +21,11 @@ class gate_state {
   explicit gate_state(rt::self<gate_actor> self) : self_(self) {}
 
   void init(const rt::world& in, gate_config config, std::map<std::uint16_t, kind_keeper_actor> keepers,
-            tunnel::switchboard_actor switchboard) {
+            tunnel::dialer_actor nodes) {
     world_ = &in;
     config_ = std::move(config);
     keepers_ = std::move(keepers);
-    switchboard_ = std::move(switchboard);
+    nodes_ = std::move(nodes);
     tokens_ = {config_.bearer_server, config_.bearer_agent};
     dice_ = in.dice.fork("gate");
     for (const auto& [kind, keeper] : keepers_) fans_.emplace(kind, watch_fan(config_.fan));
@@ -250,16 +250,16 @@ class gate_state {
     const auto* nodes = schema::find("", "v1", "nodes");
     if (asked.kind != nodes) return respond_error(*to, no_such_path());
     if (!fans_.at(nodes->storage).all().find(named->name)) return respond_error(*to, not_found(*nodes, named->name));
-    const std::string port = named->port.empty() ? "10250" : named->port;
     std::string path = asked.rest.empty() ? "/" : asked.rest;
     if (!ask.query.empty()) path += "?" + ask.query;
     proxy_config with{{config_.kubelet_trust, named->name, config_.kubelet_client}, config_.proxy_patience};
     auto carried = std::make_shared<net::http::request>(ask);
-    self_->request(switchboard_, std::chrono::seconds(10), tunnel::open_stream{{named->name}, "127.0.0.1:" + port})
+    const auto address = named->port.empty() ? std::string("127.0.0.1") : "127.0.0.1:" + named->port;
+    self_->request(nodes_, std::chrono::seconds(10), tunnel::open_stream{{named->name}, address})
         .then([this, with, path, carried, to](tunnel::stream_box& box) mutable {
           proxy_to_node(*world_, std::move(with), std::move(*box.stream), *carried, std::move(path), to);
         }, [to](caf::error& why) {
-          // No Retry-After: the switchboard has waited already, and clients would repeat it ten times in silence.
+          // No Retry-After: it has been waited for already, and clients would repeat it ten times in silence.
           respond_error(*to, unavailable(rt::reason(why).note, 0));
         });
   }
@@ -345,7 +345,7 @@ class gate_state {
   gate_config config_;
   accepted_tokens tokens_;
   std::map<std::uint16_t, kind_keeper_actor> keepers_;
-  tunnel::switchboard_actor switchboard_;
+  tunnel::dialer_actor nodes_;
   std::map<std::uint16_t, watch_fan> fans_;
   std::map<std::pair<std::uint16_t, watch_fan::watcher_id>, net::timer_id> watch_timers_;
   kept_pages pages_;
@@ -358,8 +358,8 @@ class gate_state {
 }  // namespace
 
 gate_actor make_gate(const rt::world& in, gate_config config, std::map<std::uint16_t, kind_keeper_actor> keepers,
-                     tunnel::switchboard_actor switchboard) {
-  return rt::spawn_pinned<gate_actor, gate_state>(in, "", in, std::move(config), std::move(keepers), std::move(switchboard));
+                     tunnel::dialer_actor nodes) {
+  return rt::spawn_pinned<gate_actor, gate_state>(in, "", in, std::move(config), std::move(keepers), std::move(nodes));
 }
 
 }  // namespace troupe::apiserver

@@ -25,8 +25,8 @@ struct gate_config {
   std::string kubelet_trust;                   ///< CA bundle that kubelets' serving certificates chain to.
 };
 
-/// `keepers` by index of the stored kind. `switchboard` reaches nodes through their tunnels.
+/// `keepers` by index of the stored kind. `nodes` reaches their kubelets; an address without a port is the kubelet's.
 gate_actor make_gate(const rt::world& in, gate_config config, std::map<std::uint16_t, kind_keeper_actor> keepers,
-                     tunnel::switchboard_actor switchboard);
+                     tunnel::dialer_actor nodes);
 
 }  // namespace troupe::apiserver

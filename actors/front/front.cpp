@@ -85,7 +85,8 @@ class front_state {
     with->body_max = config_.body_max;
     with->wall = world_->wall;
     with->on_request = [routes = routes_](net::http::request ask, net::http::exchange_ptr to) {
-      const auto* handler = routes->find(ask.path);
+      // A CONNECT names a host and no path: it is the supervisor's.
+      const auto* handler = routes->find(ask.method == "CONNECT" ? std::string_view("/v1-k3s/connect") : std::string_view(ask.path));
       if (!handler) return apiserver::respond_error(*to, apiserver::unavailable("starting", 1));
       rt::post(*handler, request_arrived{std::make_shared<net::http::request>(std::move(ask)), std::move(to)});
     };

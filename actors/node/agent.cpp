@@ -9,6 +9,7 @@
 #include "actors/registration/enrolment.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
+#include "actors/tunnel/pod_rules.hpp"
 #include "actors/tunnel/session.hpp"
 #include "basis/log.hpp"
 
@@ -134,8 +135,21 @@ class agent_state {
         }, [this](caf::error& why) { give_up("the load balancer's port: " + rt::reason(why).note); });
   }
 
+  /// What servers may dial through us, by the cluster's egress mode.
+  void make_rules(const endpoint& kubelet_at) {
+    rules_ = std::make_shared<tunnel::dial_rules>();
+    rules_->kubelet_port = kubelet_at.port;
+    rules_->kubelet = kubelet_at;
+    if (kubelet_at.host == "0.0.0.0" || kubelet_at.host == "::") rules_->kubelet.host = "127.0.0.1";
+    rules_->own_addresses = config_.node_addresses;
+    const auto mode = text_or(dig(grant_->config, "EgressSelectorMode"));
+    rules_->by_pod = mode == "pod";
+    if (mode == "cluster") rules_->cluster.push_back(tunnel::network_of(dig(grant_->config, "ClusterIPRange")));
+    if (mode == "cluster" || mode == "pod") config_.node_labels["egress.k3s.io/cluster"] = "true";
+  }
+
   void open_tunnels(const endpoint& kubelet_at) {
-    kubelet_at_ = kubelet_at;
+    make_rules(kubelet_at);
     for (const auto& server : config_.inside_server ? std::vector<endpoint>{config_.server} : grant_->servers) open_tunnel(server);
   }
 
@@ -143,9 +157,7 @@ class agent_state {
     tunnel::session_config with;
     with.trust = grant_->server_ca;
     with.self = grant_->kubelet_client;
-    with.rules.kubelet_port = kubelet_at_.port;
-    with.rules.kubelet = kubelet_at_;
-    if (kubelet_at_.host == "0.0.0.0" || kubelet_at_.host == "::") with.rules.kubelet.host = "127.0.0.1";
+    with.rules = rules_;
     auto session = tunnel::make_session(*world_, std::move(with), caf::actor_cast<tunnel::tunnel_listener_actor>(rt::strong<agent_actor>(self_)));
     self_->send(session, tunnel::keep_tunnel{server});
     sessions_.emplace_back(server, std::move(session));
@@ -171,6 +183,7 @@ class agent_state {
   }
 
   void start_kubelet() {
+    if (rules_->by_pod) pod_rules_ = tunnel::make_pod_rules(*world_, rules_, node_, api_);
     endpoints::refresher_config follow;
     follow.first = config_.server;
     if (!config_.inside_server) follow.file = servers_file();
@@ -206,6 +219,7 @@ class agent_state {
   void stop() {
     for (const auto& s : sessions_) self_->send(s.second, tunnel::stop_tunnel{});
     if (refresher_) rt::end(refresher_);
+    if (pod_rules_) rt::end(pod_rules_);
     if (enrolment_) rt::end(enrolment_);
     if (port_) rt::end(port_);
     if (kubelet_) rt::end(kubelet_);
@@ -226,7 +240,8 @@ class agent_state {
   balancer::balancer_actor balancer_;
   kubelet::kubelet_actor kubelet_;
   endpoints::refresher_actor refresher_;
-  endpoint kubelet_at_;
+  std::shared_ptr<tunnel::dial_rules> rules_;
+  client::reflected_actor pod_rules_;
   std::vector<std::pair<endpoint, tunnel::session_actor>> sessions_;
   std::uint64_t generation_ = 1;
   bool tunnel_told_ = false, ready_told_ = false;

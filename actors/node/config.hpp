@@ -37,6 +37,7 @@ struct server_config : common_config {
   secret_text token, agent_token;                         ///< Empty: kept from before, else made.
   std::string cluster_cidr = "10.42.0.0/16", service_cidr = "10.43.0.0/16", cluster_dns = "10.43.0.10";
   std::string cluster_domain = "cluster.local";
+  std::string egress_mode = "agent";                      ///< agent, cluster, pod or disabled: actors/egress/routes.hpp.
   std::string kubeconfig_path = "/etc/rancher/troupe/troupe.yaml";
   unsigned kubeconfig_mode = 0600;
   bool disable_agent = false;

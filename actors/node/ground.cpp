@@ -7,6 +7,7 @@
 #include "actors/snapshots/cron.hpp"
 #include "actors/snapshots/manifest.hpp"
 #include "basis/bytes.hpp"
+#include "actors/egress/routes.hpp"
 #include "basis/log.hpp"
 #include "net/tls/sealing.hpp"
 
@@ -20,6 +21,8 @@ std::vector<std::string> problems(const server_config& config) {
   for (const auto& a : config.node_addresses)
     if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
   if (config.service_cidr.find('/') == std::string::npos) out.emplace_back("--service-cidr must be a network, as in 10.43.0.0/16");
+  if (!egress::parse_egress_mode(config.egress_mode))
+    out.emplace_back("--egress-selector-mode is agent, cluster, pod or disabled, and not \"" + config.egress_mode + "\"");
   if (config.secrets_encryption_provider != "aescbc")
     out.emplace_back("--secrets-encryption-provider: this version of troupe has aescbc, and not \"" + config.secrets_encryption_provider + "\" (secretbox is a K3s feature that it does not have)");
   if (!config.server.host.empty() && config.token.empty()) out.emplace_back("--server needs --token: take it from <data-dir>/server/token on the server to join");
@@ -241,7 +244,7 @@ json agent_view(const server_config& c) {
           {"ServiceNodePortRange", {{"Base", 30000}, {"Size", 2768}}}, {"ClusterDNS", c.cluster_dns},
           {"ClusterDNSs", json::array({c.cluster_dns})}, {"ClusterDomain", c.cluster_domain}, {"DisableCCM", true},
           {"DisableNPC", true}, {"DisableKubeProxy", false}, {"DisableServiceLB", true}, {"EmbeddedRegistry", false},
-          {"EgressSelectorMode", "agent"}, {"FlannelBackend", "none"}, {"FlannelIPv6Masq", false},
+          {"EgressSelectorMode", c.egress_mode}, {"FlannelBackend", "none"}, {"FlannelIPv6Masq", false},
           {"FlannelExternalIP", false}, {"HTTPSPort", c.https_port}, {"SupervisorPort", c.https_port},
           {"SupervisorMetrics", false}, {"IPSECPSK", ""}, {"MinTLSVersion", ""}, {"CipherSuites", nullptr},
           {"SystemDefaultRegistry", ""}};

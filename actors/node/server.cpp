@@ -12,6 +12,7 @@
 #include "actors/membership/keeper.hpp"
 #include "actors/node/prepare.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/reach.hpp"
 #include "actors/node/upkeep/mover.hpp"
 #include "actors/node/upkeep/reset.hpp"
 #include "actors/node/upkeep/stores.hpp"
@@ -20,7 +21,6 @@
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/supervisor/gate.hpp"
-#include "actors/tunnel/switchboard.hpp"
 #include "basis/log.hpp"
 
 // Order, alone: engine -> certificates and tokens -> shard -> kind keepers -> switchboard, gate, supervisor ->
@@ -247,7 +247,7 @@ class server_state {
     one.told_of_namespaces = std::move(namespaced);
     keepers_.emplace(namespaces->index, keep(apiserver::make_kind_keeper(*world_, std::move(one), shard_)));
 
-    if (!switchboard_) switchboard_ = keep(tunnel::make_switchboard(*world_, {}));
+    if (!reach_.egress) reach_ = make_reach(*world_, on_);
     apiserver::gate_config api;
     api.shared = shared();
     api.build.git_version = config().version;
@@ -256,14 +256,14 @@ class server_state {
     api.bearer_agent = keys_.passwords.agent;
     api.kubelet_client = keys_.pki.kubelet_client;
     api.kubelet_trust = keys_.pki.server_ca.certificates;
-    gate_ = keep(apiserver::make_gate(*world_, std::move(api), keepers_, switchboard_));
+    gate_ = keep(apiserver::make_gate(*world_, std::move(api), keepers_, caf::actor_cast<tunnel::dialer_actor>(reach_.egress)));
 
     if (shared()) self_->send(shard_, datastore::watch_standing{caf::actor_cast<datastore::standing_listener_actor>(gate_)});
   }
 
   /// Port 6443 without the API: what agents and other servers ask before it stands.
   void make_edge() {
-    if (!switchboard_) switchboard_ = keep(tunnel::make_switchboard(*world_, {}));
+    if (!reach_.egress) reach_ = make_reach(*world_, on_);
     signer_ = keep(certificates::make_signer(*world_, {keys_.pki.client_ca, keys_.pki.server_ca}));
     supervisor::gate_config edge;
     edge.server_ca = keys_.pki.server_ca.certificates;
@@ -272,13 +272,14 @@ class server_state {
     edge.agent_password = keys_.passwords.agent;
     edge.config = agent_view(config());
     edge.servers = {to_string(advertised())};
+    edge.carrier = caf::actor_cast<egress::carrier_actor>(reach_.egress);
     if (on_.kept_in == store::embedded_etcd) {
       edge.members = caf::actor_cast<membership::members_actor>(members_);
       auto data = membership::gather_bootstrap(*world_->files, on_.folder);
       if (!data.ok()) return give_up("the cluster's files cannot be read: " + data.why().note);
       edge.bootstrap = to_text(*data);
     }
-    supervisor_ = keep(supervisor::make_gate(*world_, std::move(edge), signer_, switchboard_));
+    supervisor_ = keep(supervisor::make_gate(*world_, std::move(edge), signer_, reach_.switchboard));
     front_ = front::make_front(*world_, {});
     auto edge_handler = caf::actor_cast<front::handler_actor>(supervisor_);
     for (const char* prefix : {"/ping", "/cacerts", "/v1-k3s", "/db"}) self_->send(front_, front::route_prefix{prefix, edge_handler});
@@ -321,6 +322,7 @@ class server_state {
 
   void open_registration() {
     step("API ready");
+    open_reach(*world_, reach_, on_, client_as("system:apiserver", {"system:masters"}), shared() ? &keys_ : nullptr);
     if (shared()) save_bootstrap();
     auto passwords = keep(node_password::make_keeper(*world_, {}, client_as("system:k3s-supervisor", {"system:masters"}),
                                                      keep(node_password::make_hasher(*world_))));
@@ -435,6 +437,7 @@ class server_state {
     if (presence_) rt::end(presence_);
     if (agent_) self_->send(agent_, stop_node{});
     if (front_) self_->send(front_, front::stop_listening{});
+    rooms_.insert(rooms_.end(), reach_.all.begin(), reach_.all.end());
     for (const auto& room : rooms_)
       if (room != nullptr) caf::anon_send_exit(caf::actor_cast<caf::actor>(room), caf::exit_reason::user_shutdown);
     external_.reset();
@@ -468,7 +471,7 @@ class server_state {
   mover_actor mover_;
   datastore::shard_actor shard_;
   std::map<std::uint16_t, apiserver::kind_keeper_actor> keepers_;
-  tunnel::switchboard_actor switchboard_;
+  node_reach reach_;
   apiserver::gate_actor gate_;
   certificates::signer_actor signer_;
   supervisor::gate_actor supervisor_;

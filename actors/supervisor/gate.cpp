@@ -58,6 +58,7 @@ class gate_state {
     if (ask->path == "/cacerts") return respond_text(*to, 200, config_.server_ca);
     auto who = identify(*ask);
     if (!who) return respond_error(*to, refusal(401, "Unauthorized", "not authorized"));
+    if (ask->method == "CONNECT") return carry(*ask, to);
     if (ask->path == "/db/info") return list_members(*who, to);
     if (ask->path == "/db/snapshot") return order_snapshots(*who, *ask, to);
     // The API itself comes here only as long as it does not stand.
@@ -245,6 +246,17 @@ class gate_state {
     auto wanted = parse_json(ask.body);
     if (!wanted.ok()) return respond_error(*to, refusal(400, "BadRequest", "the body is no JSON: " + wanted.why().note));
     self_->request(vault_, caf::infinite, secrets::change_encryption{std::move(*wanted)}).then(told, failed);
+  }
+
+  // As K3s's API server reaches nodes, and one server another one's: by a certificate of system:masters.
+  void carry(const net::http::request& ask, const exchange_ptr& to) {
+    const auto& groups = ask.peer.organizations;
+    if (!ask.peer.verified || std::find(groups.begin(), groups.end(), "system:masters") == groups.end())
+      return respond_error(*to, refusal(403, "Forbidden", "CONNECT is for the cluster's own servers"));
+    auto at = parse_endpoint(ask.path);
+    if (!at.ok()) return respond_error(*to, refusal(400, "BadRequest", "CONNECT needs HOST:PORT"));
+    if (!config_.carrier) return respond_error(*to, refusal(503, "ServiceUnavailable", waiting_));
+    self_->send(config_.carrier, egress::carry_stream{std::move(*at), to, ask.headers.find(egress::peer_header) != nullptr});
   }
 
   void connect(const caller& who, const net::http::request& ask, const exchange_ptr& to) {

@@ -12,25 +12,29 @@
 namespace troupe::tunnel {
 
 /// gate -> switchboard: a stream to `address` ("127.0.0.1:10250") as seen from `node`. Waits a few
-/// seconds for a node that reconnects; then fails with unavailable: which node, gone since, last cause.
-struct open_stream { node_name node; std::string address; };
+/// seconds for a node that reconnects and asks the other servers meanwhile, unless `here_only`; then fails with
+/// unavailable: which node, gone since, last cause, what the others said.
+struct open_stream { node_name node; std::string address; bool here_only = false; };
 /// Moved out once by whoever asked; all of it on the net shard.
 struct stream_box { std::shared_ptr<net::stream_ptr> stream; };
 /// supervisor -> switchboard: `node` has opened a tunnel.
 struct session_arrived { node_name node; std::shared_ptr<net::websocket::connection_ptr> over; };
 /// tunnel's callbacks -> switchboard.
 struct session_ended { std::uint64_t number = 0; error why; };
-/// switchboard -> itself: a wait is over.
+/// switchboard -> itself: a wait is over; time to ask the others again.
 struct wait_due { std::uint64_t number = 0; };
+struct peers_due { std::uint64_t number = 0; };
 /// anyone -> switchboard: which nodes have a tunnel now, sorted.
 struct list_tunnels {};
 /// node -> switchboard: end the tunnels of a node whose right to be here is gone.
 struct close_tunnels { node_name node; std::string why; };
 
 using dialer_actor = rt::handle<stream_box(open_stream)>;
+/// node -> switchboard: who asks the other servers.
+struct use_peers { dialer_actor peers; };
 using switchboard_actor =
     rt::handle<stream_box(open_stream), void(session_arrived), void(session_ended), void(wait_due),
-               std::vector<std::string>(list_tunnels), void(close_tunnels)>;
+               void(peers_due), std::vector<std::string>(list_tunnels), void(close_tunnels), void(use_peers)>;
 
 /// agent side: node -> session: keep a tunnel to this server until told to stop.
 struct keep_tunnel { endpoint server; };
@@ -51,6 +55,8 @@ RT_MESSAGE(troupe::tunnel::stream_box)
 RT_MESSAGE(troupe::tunnel::session_arrived)
 RT_MESSAGE(troupe::tunnel::session_ended)
 RT_MESSAGE(troupe::tunnel::wait_due)
+RT_MESSAGE(troupe::tunnel::peers_due)
+RT_MESSAGE(troupe::tunnel::use_peers)
 RT_MESSAGE(troupe::tunnel::list_tunnels)
 RT_MESSAGE(troupe::tunnel::close_tunnels)
 RT_MESSAGE(troupe::tunnel::keep_tunnel)

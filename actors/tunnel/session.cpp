@@ -85,7 +85,7 @@ class session_state {
     with.name = to_string(server_);
     with.on_dial = [this, alive = std::weak_ptr(alive_)](const net::tunnel::dial_request& ask, net::dialer::dialed done) {
       if (alive.expired()) return done(fail_dial("this agent stops"));
-      const auto at = allow_dial(config_.rules, ask.protocol, ask.address);
+      const auto at = config_.rules->allow(ask.protocol, ask.address);
       if (!at) return done(fail_dial("connect not allowed: " + ask.protocol + "/" + ask.address.substr(0, 100)));
       world_->dialer->dial(*at, config_.dial_limit, std::move(done));
     };

@@ -9,7 +9,7 @@ namespace troupe::tunnel {
 struct session_config {
   std::string trust;                          ///< Server CA, PEM.
   net::tls::identity self;                    ///< The kubelet's client certificate.
-  dial_rules rules;
+  std::shared_ptr<const dial_rules> rules;    ///< Shared with whoever keeps them true; read on the net shard.
   duration dial_limit = std::chrono::seconds(5);
   duration delay_first = std::chrono::milliseconds(500), delay_max = std::chrono::seconds(10);
 };

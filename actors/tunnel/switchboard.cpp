@@ -1,5 +1,6 @@
 #include "actors/tunnel/switchboard.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "actors/runtime/errors.hpp"
@@ -23,6 +24,7 @@ struct waiting_dial {
   std::uint64_t number = 0;
   open_stream what;
   promise answer;
+  std::string peers_said;                            ///< Why no other server had it.
 };
 
 class switchboard_state {
@@ -42,24 +44,61 @@ class switchboard_state {
         [this](session_arrived& got) { take(std::move(got)); },
         [this](session_ended& end) { lose(end); },
         [this](wait_due due) { give_up(due.number); },
+        [this](peers_due due) { ask_peers(due.number); },
         [this](list_tunnels) { return list(); },
         [this](close_tunnels& ask) { close(ask); },
+        [this](use_peers& with) { peers_ = std::move(with.peers); },
     };
   }
 
  private:
   caf::result<stream_box> open(open_stream ask) {
-    auto answer = self_->make_response_promise<stream_box>();
     const auto found = lines_.find(ask.node);
-    if (found != lines_.end() && found->second.session) {
+    const bool here = found != lines_.end() && found->second.session;
+    // A silent tunnel may be dead already: then another server's is better, if there is one.
+    if (here && (!peers_ || found->second.session->silence() < config_.doubt_after)) {
+      auto answer = self_->make_response_promise<stream_box>();
       dial(*found->second.session, ask, answer);
       return answer;
     }
+    // No promise before this line: whoever has one and returns an error answers nothing at all.
+    if (ask.here_only) return rt::refuse(errc::unavailable, absence(ask.node));
     if (waiting_.size() >= config_.waiting_max) return rt::refuse(errc::overloaded, "too many requests wait for absent nodes");
+    auto answer = self_->make_response_promise<stream_box>();
     const auto number = ++numbers_;
-    waiting_.push_back({number, std::move(ask), answer});
+    waiting_.push_back({number, std::move(ask), answer, {}});
     self_->delayed_send(rt::strong<switchboard_actor>(self_), config_.reconnect_wait, wait_due{number});
+    ask_peers(number);
     return answer;
+  }
+
+  std::vector<waiting_dial>::iterator find_waiting(std::uint64_t number) {
+    return std::find_if(waiting_.begin(), waiting_.end(), [&](const waiting_dial& w) { return w.number == number; });
+  }
+
+  // The node may have reached another server sooner than us, so they are asked until the wait is over.
+  void ask_peers(std::uint64_t number) {
+    const auto waits = find_waiting(number);
+    if (waits == waiting_.end() || !peers_) return;
+    auto what = waits->what;
+    what.here_only = true;
+    self_->request(peers_, caf::infinite, std::move(what))
+        .then([this, number](stream_box& got) {
+          const auto still = find_waiting(number);
+          if (still == waiting_.end()) return;
+          still->answer.deliver(std::move(got));
+          waiting_.erase(still);
+        }, [this, number](caf::error& why) {
+          const auto still = find_waiting(number);
+          if (still == waiting_.end()) return;
+          still->peers_said = rt::reason(why).note;
+          if (const auto found = lines_.find(still->what.node); found != lines_.end() && found->second.session) {
+            dial(*found->second.session, still->what, still->answer);
+            waiting_.erase(still);
+            return;
+          }
+          self_->delayed_send(rt::strong<switchboard_actor>(self_), config_.peers_again, peers_due{number});
+        });
   }
 
   void dial(net::tunnel::session& over, const open_stream& ask, promise answer) {
@@ -112,16 +151,20 @@ class switchboard_state {
   }
 
   void give_up(std::uint64_t number) {
-    for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
-      if (it->number != number) continue;
-      const auto found = lines_.find(it->what.node);
-      std::string note = "no tunnel to node " + it->what.node.text;
-      if (found == lines_.end()) note += ": it has not connected since this server started";
-      else note += ": gone since " + to_rfc3339(found->second.changed) + " (" + found->second.cause + ")";
-      it->answer.deliver(rt::refuse(errc::unavailable, note));
-      waiting_.erase(it);
-      return;
-    }
+    const auto waits = find_waiting(number);
+    if (waits == waiting_.end()) return;
+    auto note = absence(waits->what.node);
+    if (!waits->peers_said.empty()) note += "; other servers: " + waits->peers_said;
+    waits->answer.deliver(rt::refuse(errc::unavailable, std::move(note)));
+    waiting_.erase(waits);
+  }
+
+  std::string absence(const node_name& node) const {
+    const auto found = lines_.find(node);
+    const std::string note = "no tunnel to node " + node.text;
+    if (found != lines_.end() && found->second.session) return note + " that answers: nothing was heard through it since " + to_rfc3339(world_->wall->now() - found->second.session->silence());
+    if (found == lines_.end()) return note + ": it has not connected since this server started";
+    return note + ": gone since " + to_rfc3339(found->second.changed) + " (" + found->second.cause + ")";
   }
 
   std::vector<std::string> list() const {
@@ -148,6 +191,7 @@ class switchboard_state {
   std::map<node_name, node_line> lines_;
   std::vector<std::unique_ptr<net::tunnel::session>> retired_;   // closing; dropped at the next end
   std::vector<waiting_dial> waiting_;
+  dialer_actor peers_;
   std::uint64_t numbers_ = 0;
 };
 

@@ -333,6 +333,7 @@ class handle final : public session {
   explicit handle(std::shared_ptr<session_core> core) : core_(std::move(core)) {}
   ~handle() override { core_->forget(); }
   void dial(const endpoint& at, duration, dialed done) override { core_->dial(at, std::move(done)); }
+  duration silence() const override { return core_->silence(); }
   std::size_t streams() const override { return core_->streams(); }
   std::uint64_t bytes_in() const override { return core_->bytes_in; }
   std::uint64_t bytes_out() const override { return core_->bytes_out; }

@@ -31,6 +31,7 @@ class session_core final : public websocket::sink, public std::enable_shared_fro
   void on_closed(const error& why) override { end(why); }
 
   std::size_t streams() const { return lines_.size(); }
+  duration silence() const { return shard_.now() - heard_; }
   std::uint64_t bytes_in = 0, bytes_out = 0;
   shard& on() { return shard_; }
 

@@ -39,6 +39,7 @@ struct session_config {
 class session : public dialer {
  public:
   virtual std::size_t streams() const = 0;
+  virtual duration silence() const = 0;   ///< Since anything was heard from the far side.
   virtual std::uint64_t bytes_in() const = 0;
   virtual std::uint64_t bytes_out() const = 0;
   virtual void close(std::string_view reason) = 0;

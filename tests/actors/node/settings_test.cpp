@@ -1,4 +1,4 @@
-#include "actors/node/settings.hpp"
+#include "actors/node/settings/settings.hpp"
 
 #include <doctest/doctest.h>
 

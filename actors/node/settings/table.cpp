@@ -4,7 +4,7 @@
 #include <cctype>
 #include <numeric>
 
-#include "actors/node/settings.hpp"
+#include "actors/node/settings/settings.hpp"
 
 namespace troupe::node {
 namespace {
@@ -72,6 +72,7 @@ constexpr auto table = std::to_array<flag>({
     commas({"service-cidr", 0, "", list, server, "10.43.0.0/16", "network of services"}),
     commas({"cluster-dns", 0, "", list, server, "tenth address of the service network", "address of the cluster's DNS"}),
     {"cluster-domain", 0, "", scalar, server, "cluster.local", "domain of the cluster's DNS"},
+    {"egress-selector-mode", 0, "", scalar, server, "agent", "what goes through the nodes' tunnels: agent, cluster, pod or disabled"},
     {"secrets-encryption", 0, "", toggle, server, "false", "store Secrets encrypted"},
     {"secrets-encryption-provider", 0, "", scalar, server, "aescbc", "how: aescbc"},
     // Output.
@@ -86,7 +87,7 @@ constexpr auto table = std::to_array<flag>({
     later("apiserver-bind-address", server, scalar, "APISERVER_BIND_ADDRESS"), later("advertise-port", server),
     later("tls-san-security", server, toggle),
     later("service-node-port-range", server), later("flannel-backend", server), later("flannel-ipv6-masq", server, toggle),
-    later("flannel-external-ip", server, toggle), later("egress-selector-mode", server), later("servicelb-namespace", server),
+    later("flannel-external-ip", server, toggle), later("servicelb-namespace", server),
     later("write-kubeconfig-group", server, scalar, "KUBECONFIG_GROUP"), later("write-kubeconfig-name", server, scalar, "KUBECONFIG_NAME"),
     later("kube-apiserver-arg", server, list), later("etcd-arg", server, list), later("kube-controller-manager-arg", server, list),
     later("kube-scheduler-arg", server, list), later("kube-cloud-controller-manager-arg", server, list),

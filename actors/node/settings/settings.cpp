@@ -1,4 +1,4 @@
-#include "actors/node/settings.hpp"
+#include "actors/node/settings/settings.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -299,6 +299,7 @@ class merger {
     secret("agent-token", c.agent_token);
     fill_networks(c);
     text("cluster-domain", c.cluster_domain);
+    text("egress-selector-mode", c.egress_mode);
     toggle("disable-agent", c.disable_agent);
     fill_snapshots(c);
     toggle("secrets-encryption", c.secrets_encryption);
