@@ -26,10 +26,20 @@ result<net::http::response> ask_server(const question& what) {
   if (!url.ok()) return url.why();
   const auto at = parse_server_url(*url);
   if (!at.ok()) return fail(errc::invalid, "--server: " + at.why().note);
-  const auto text = what.token.empty() ? line_of(folder + "/token") : result<std::string>(what.token);
-  if (!text.ok()) return text.why();
-  const auto token = registration::parse_token(*text);
-  if (!token.ok() || token->is_bootstrap()) return fail(errc::invalid, "--token: this is not a server's token");
+  std::string credentials;
+  net::tls::identity admin;
+  if (what.as_admin) {
+    auto certificate = line_of(folder + "/tls/client-admin.crt"), key = line_of(folder + "/tls/client-admin.key");
+    if (!certificate.ok()) return certificate.why();
+    if (!key.ok()) return key.why();
+    admin = {*certificate + "\n", secret_text(*key + "\n")};
+  } else {
+    const auto text = what.token.empty() ? line_of(folder + "/token") : result<std::string>(what.token);
+    if (!text.ok()) return text.why();
+    const auto token = registration::parse_token(*text);
+    if (!token.ok() || token->is_bootstrap()) return fail(errc::invalid, "--token: this is not a server's token");
+    credentials = "Basic " + to_base64("server:" + std::string(token->password.reveal()));
+  }
   const auto authority = line_of(folder + "/tls/server-ca.crt");
   if (!authority.ok()) return authority.why();
 
@@ -44,19 +54,28 @@ result<net::http::response> ask_server(const question& what) {
   request.to = *at;
   request.with.trust = *authority + "\n";
   request.with.server_name = at->host;
+  if (what.as_admin) request.with.self = std::move(admin);
   request.patience = what.patience;
   request.body_max = 64 * 1024 * 1024;
   request.ask.method = what.method;
-  request.ask.path = what.path;
+  const auto mark = what.path.find('?');
+  request.ask.path = what.path.substr(0, mark);
+  if (mark != std::string::npos) request.ask.query = what.path.substr(mark + 1);
   request.ask.body = what.body;
-  if (!what.body.empty()) request.ask.headers.add("content-type", "application/json");
-  request.ask.headers.add("authorization", "Basic " + to_base64("server:" + std::string(token->password.reveal())));
+  if (!what.body.empty()) request.ask.headers.add("content-type", what.body_type);
+  if (!credentials.empty()) request.ask.headers.add("authorization", credentials);
   std::optional<result<net::http::response>> got;
   client::fetch_once(world, std::move(request), [&](result<net::http::response> answer) { got = std::move(answer); });
   loop->run_until([&] { return got.has_value(); }, what.patience * 2);
   if (!got) return fail(errc::timeout, "the server at " + *url + " did not answer");
   if (!got->ok()) return fail(got->code(), "the server at " + *url + " cannot be asked: " + got->why().text() + "; is it running?");
   return std::move(*got);
+}
+
+result<std::string> authority_digest(const std::string& data_folder) {
+  auto pem = net::real::make_files()->read(data_folder + "/server/tls/server-ca.crt");
+  if (!pem.ok()) return pem;
+  return net::tls::make_openssl_issuer()->ca_digest(*pem);
 }
 
 std::string sentence_of(const net::http::response& refusal) {

@@ -70,19 +70,20 @@ int run_kubectl(const std::vector<std::string>& arguments) {
   return 126;
 }
 
-int run_token(const std::vector<std::string>& arguments) {
-  const std::string command = arguments.empty() ? "" : arguments[0];
-  if (command == "generate" && arguments.size() == 1) {
-    std::printf("%s.%s\n", random_word(6).c_str(), random_word(16).c_str());
-    return 0;
-  }
-  for (const auto* known : {"create", "delete", "list"})
-    if (command == known) {
-      std::fprintf(stderr, "troupe: `token %s` is a K3s command that this version of troupe does not have yet\n", known);
-      return 2;
+std::string random_bootstrap_token() { return random_word(6) + "." + random_word(16); }
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i == widths.size()) widths.push_back(0);
+      widths[i] = std::max(widths[i], row[i].size());
     }
-  std::fprintf(stderr, "usage: troupe token generate\n       troupe token rotate --token OLD --new-token NEW\n       a server keeps its join token in <data-dir>/server/node-token\n");
-  return 2;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += i + 1 == row.size() ? row[i] : row[i] + std::string(widths[i] + 3 - row[i].size(), ' ');
+    std::printf("%s\n", line.c_str());
+  }
 }
 
 }  // namespace troupe::bin

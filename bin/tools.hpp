@@ -8,8 +8,14 @@ namespace troupe::bin {
 /// Becomes the installed kubectl with the admin's kubeconfig, unless the caller chose one. Returns only when
 /// there is none: 127.
 int run_kubectl(const std::vector<std::string>& arguments);
-/// `troupe token generate`; says which of K3s's other token commands are not built.
+/// `troupe token create|list|delete|generate` (passes.cpp): bootstrap tokens, by asking a running server.
 int run_token(const std::vector<std::string>& arguments);
+/// `troupe node revoke|admit|list` (passes.cpp): likewise.
+int run_node_command(const std::vector<std::string>& arguments);
+/// [a-z0-9]{6}.[a-z0-9]{16}, unguessable.
+std::string random_bootstrap_token();
+/// Columns as wide as their widest cell, three blanks between; the first row is the heading.
+void print_table(const std::vector<std::vector<std::string>>& rows);
 /// `troupe etcd-snapshot save|ls|delete|prune`: asks the running server of a data directory.
 int run_etcd_snapshot(const std::vector<std::string>& arguments);
 /// `troupe datastore migrate`: the objects of a server that stands still into another engine.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "basis/bytes.hpp"
+#include "basis/clock.hpp"
 #include "basis/ids.hpp"
 #include "basis/result.hpp"
 
@@ -21,6 +22,7 @@ struct peer_identity {
   std::string common_name;
   std::vector<std::string> organizations;
   std::string serial;                       ///< Hexadecimal.
+  wall_time not_before{};                   ///< The certificate's beginning.
   std::string server_name;                  ///< SNI that the client asked for (server side only).
 };
 

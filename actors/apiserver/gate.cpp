@@ -6,6 +6,8 @@
 #include "actors/apiserver/reads.hpp"
 #include "actors/apiserver/respond.hpp"
 #include "actors/apiserver/sinks.hpp"
+#include "actors/registration/bootstrap_token.hpp"
+#include "actors/registration/token.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 
@@ -26,7 +28,7 @@ class gate_state {
     config_ = std::move(config);
     keepers_ = std::move(keepers);
     nodes_ = std::move(nodes);
-    tokens_ = {config_.bearer_server, config_.bearer_agent};
+    tokens_ = {config_.bearer_server, config_.bearer_agent, [this](std::string_view token) { return bootstrapper(token); }};
     dice_ = in.dice.fork("gate");
     for (const auto& [kind, keeper] : keepers_) fans_.emplace(kind, watch_fan(config_.fan));
     self_->set_down_handler([this](const caf::down_msg& gone) { forget_watcher(gone.source.id()); });
@@ -43,7 +45,8 @@ class gate_state {
         [this](watch_over& done) { end_watch(done); },
         [this](minute_passed) { pass_minute(); },
         [this](datastore::standing_told told) { hear_standing(told.now); },
-        [this](secrets::passwords_changed& now) { tokens_ = {std::move(now.server), std::move(now.agent)}; },
+        [this](secrets::passwords_changed& now) { tokens_.server = std::move(now.server), tokens_.agent = std::move(now.agent); },
+        [this](certificates::identity_renewed& now) { config_.kubelet_client = std::move(now.self); },
     };
   }
 
@@ -54,6 +57,17 @@ class gate_state {
     auto who = identify(*ask, tokens_);
     if (auto* bad = std::get_if<api_error>(&who)) return respond_error(*to, *bad);
     serve(std::get<user_info>(who), ask, to);
+  }
+
+  std::optional<user_info> bootstrapper(std::string_view token) const {
+    if (!registration::is_bootstrap_token(token)) return std::nullopt;
+    const auto* secrets = schema::find("", "v1", "secrets");
+    const auto kept = fans_.at(secrets->storage).all().find("kube-system/bootstrap-token-" + std::string(token.substr(0, 6)));
+    const auto object = kept ? parse_json(kept->text()) : result<json>(errc::not_found, "");
+    if (!object.ok()) return std::nullopt;
+    auto who = registration::judge_bootstrap_token(*object, token, world_->wall->now());
+    if (!who.ok()) return std::nullopt;
+    return user_info{std::move(who->name), std::move(who->groups)};
   }
 
   void serve(const user_info& user, const request_ptr& ask, const exchange_ptr& to) {

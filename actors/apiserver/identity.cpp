@@ -53,6 +53,8 @@ std::variant<user_info, api_error> authenticate(const net::http::request& ask, c
       user = {"server", {"k3s:server"}};
     else if (!tokens.agent.empty() && secret_text::same_in_constant_time(token, tokens.agent.reveal()))
       user = {"node", {"k3s:agent"}};
+    else if (auto holder = tokens.bootstrap ? tokens.bootstrap(token) : std::nullopt)
+      user = std::move(*holder);
     else
       return unauthorized();
   } else {

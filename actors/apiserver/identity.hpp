@@ -1,5 +1,7 @@
 // Who is asking: from a verified client certificate, else a bearer token, else nobody. Pure.
 #pragma once
+#include <functional>
+#include <optional>
 #include <variant>
 
 #include "actors/apiserver/auth/authorizer.hpp"
@@ -10,6 +12,8 @@ namespace troupe::apiserver {
 
 struct accepted_tokens {
   secret_text server, agent;   ///< The cluster's passwords.
+  /// Whom a bootstrap token makes its holder; null: there are none.
+  std::function<std::optional<user_info>(std::string_view token)> bootstrap = {};
 };
 /// 401 when a credential was given and is wrong: a bad token is never treated as no token. Masters may ask as
 /// somebody else (Impersonate-User, Impersonate-Group); for others that is 403.

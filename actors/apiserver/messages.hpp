@@ -8,6 +8,7 @@
 
 #include "actors/apiserver/auth/authorizer.hpp"
 #include "actors/apiserver/router.hpp"
+#include "actors/certificates/messages.hpp"
 #include "actors/client/messages.hpp"
 #include "actors/datastore/messages.hpp"
 #include "actors/front/messages.hpp"
@@ -44,8 +45,7 @@ struct changes_applied {
 using change_sink_actor = rt::handle<void(changes_applied)>;
 /// namespace keeper -> other keepers: whether objects may be created there.
 struct namespaces_changed { std::shared_ptr<const std::map<std::string, bool, std::less<>>> active; };
-/// gate -> keeper: answers a revision not older than anything committed before the ask, after the
-/// changes up to it were applied.
+/// gate -> keeper: answers a revision not older than anything committed before the ask, once all up to it is applied.
 struct catch_up {};
 /// node -> keeper: load everything and tell `to` of it and of every later change. Answers the revision.
 struct start_keeping { change_sink_actor to; };
@@ -64,7 +64,7 @@ struct watch_over { std::uint16_t kind = 0; std::uint64_t watch = 0; bool in_ord
 using gate_actor =
     rt::handle<void(front::request_arrived), void(changes_applied), client::api_answer(client::api_call),
                void(client::open_watch), void(client::close_watch), void(watch_over), void(minute_passed),
-               void(datastore::standing_told), void(secrets::passwords_changed)>;
+               void(datastore::standing_told), void(secrets::passwords_changed), void(certificates::identity_renewed)>;
 
 }  // namespace troupe::apiserver
 

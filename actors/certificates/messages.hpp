@@ -5,6 +5,7 @@
 
 #include "actors/runtime/handle.hpp"
 #include "basis/ids.hpp"
+#include "net/tls/tls.hpp"
 
 namespace troupe::certificates {
 
@@ -19,9 +20,13 @@ struct sign_certificate {
   std::string request_der;
 };
 struct issued_certificate { std::string pem; };
+/// renewer -> whoever shows this server's client certificate: show this one from the next connection on.
+struct identity_renewed { net::tls::identity self; };
+using shower_actor = rt::handle<void(identity_renewed)>;
 using signer_actor = rt::handle<issued_certificate(sign_certificate)>;
 
 }  // namespace troupe::certificates
 
 RT_MESSAGE(troupe::certificates::sign_certificate)
 RT_MESSAGE(troupe::certificates::issued_certificate)
+RT_MESSAGE(troupe::certificates::identity_renewed)

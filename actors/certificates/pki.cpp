@@ -30,7 +30,7 @@ class builder {
     auto open = in_.issuer->public_key_of(key);
     if (!open.ok()) return open.why();
     wanted.public_key = *open;
-    auto pem = in_.issuer->sign(wanted, ca, now_, net::tls::leaf_validity);
+    auto pem = in_.issuer->sign(wanted, ca, now_, config_.life);
     if (!pem.ok()) return pem.why();
     if (present.ok()) log::info("certificates.leaf_renewed", {{"name", name}});
     return store(name, {std::move(*pem), key});
@@ -61,7 +61,7 @@ class builder {
 
   bool still_fits(const identity& present, const net::tls::leaf_request& wanted, const identity& ca) const {
     const auto facts = in_.issuer->read(present.certificates);
-    if (!facts.ok() || facts->not_after - now_ <= config_.renew_before) return false;
+    if (!facts.ok() || facts->not_after - now_ <= config_.life / 2) return false;
     if (facts->common_name != wanted.common_name || facts->organizations != wanted.organizations) return false;
     const auto covers = [](const std::vector<std::string>& have, const std::vector<std::string>& want) {
       return std::all_of(want.begin(), want.end(),
@@ -115,7 +115,7 @@ result<pki> load_or_make(const rt::world& in, const pki_config& config) {
 result<etcd_pki> load_or_make_etcd(const rt::world& in, const std::string& folder, const std::vector<std::string>& addresses,
                                    const std::string& node) {
   if (auto made = in.files->make_folder(folder, 0700); !made.ok()) return made.why();
-  const pki_config with{folder, {}, {}, {}};
+  const pki_config with{folder, {}, {}, {}, net::tls::leaf_validity};
   builder make(in, with);
   auto server_ca = make.authority("server-ca", "etcd-server-ca");
   if (!server_ca.ok()) return server_ca.why();

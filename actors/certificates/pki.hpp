@@ -1,6 +1,6 @@
 // The server's certificate authorities and its own leafs: K3s's file names below <server>/tls, made
-// when missing, renewed at a start when they run out or no longer fit. Blocking file work, done once
-// while a server starts.
+// when missing, renewed at half of their life or when they no longer fit. Blocking file work of a few
+// milliseconds, done while a server starts and once an hour.
 #pragma once
 #include <string>
 #include <vector>
@@ -14,7 +14,7 @@ struct pki_config {
   std::vector<std::string> dns_names;     ///< Server SANs, beyond the fixed ones.
   std::vector<std::string> addresses;
   std::string cluster_domain = "cluster.local";
-  duration renew_before = std::chrono::hours(24 * 120);
+  duration life = net::tls::leaf_validity;             ///< Of leafs; they are renewed when less than half of it is left.
 };
 
 struct pki {

@@ -20,7 +20,7 @@ struct remote_config {
 /// Speaks to a server over HTTPS: one connection for calls, kept alive, and one per watch. Pinned.
 /// A call that was cut after it was sent fails with outcome_unknown, unless it only reads: then it
 /// is repeated once.
-api_actor make_remote(const rt::world& in, remote_config config);
+remote_actor make_remote(const rt::world& in, remote_config config);
 
 /// Lists `path` (a collection, without query), then watches it, and tells `to` what there is and what
 /// changes. Lists again, with a delay that grows to 30 s, whenever the watch cannot go on.

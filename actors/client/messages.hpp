@@ -7,6 +7,7 @@
 
 #include "actors/runtime/handle.hpp"
 #include "basis/json.hpp"
+#include "net/tls/tls.hpp"
 
 namespace troupe::client {
 
@@ -43,6 +44,10 @@ struct close_watch { std::uint64_t watch = 0; watcher_actor to; };
 
 using api_actor = rt::handle<api_answer(api_call), void(open_watch), void(close_watch)>;
 
+/// node -> remote client: show this from the next connection on; what is open goes on.
+struct use_identity { std::string trust; net::tls::identity self; };
+using remote_actor = rt::handle<api_answer(api_call), void(open_watch), void(close_watch), void(use_identity)>;
+
 /// reflector -> its owner: what list and watch come to. `key` is "namespace/name" or "name".
 struct object_seen { std::string key; std::shared_ptr<const json> object; };   ///< Added or changed.
 struct object_lost { std::string key; std::shared_ptr<const json> object; };   ///< Removed; its last state.
@@ -56,6 +61,7 @@ RT_MESSAGE(troupe::client::api_answer)
 RT_MESSAGE(troupe::client::watch_event)
 RT_MESSAGE(troupe::client::open_watch)
 RT_MESSAGE(troupe::client::close_watch)
+RT_MESSAGE(troupe::client::use_identity)
 RT_MESSAGE(troupe::client::object_seen)
 RT_MESSAGE(troupe::client::object_lost)
 RT_MESSAGE(troupe::client::kind_synced)

@@ -34,26 +34,37 @@ constexpr std::size_t line_bytes_max = 4 * 1024 * 1024;
 class remote_state {
  public:
   static constexpr const char* name = "remote";
-  explicit remote_state(rt::self<api_actor> self) : self_(self) {}
+  explicit remote_state(rt::self<remote_actor> self) : self_(self) {}
   ~remote_state() { alive_.reset(); }
 
   void init(const rt::world& in, remote_config config) {
     world_ = &in;
     config_ = std::move(config);
-    auto made = in.tls->make_client({config_.trust, config_.server_name, config_.self});
-    if (made.ok()) tls_ = std::move(*made);
-    else broken_ = made.why();
+    prepare();
   }
 
-  api_actor::behavior_type make_behavior() {
+  remote_actor::behavior_type make_behavior() {
     return {
         [this](api_call& call) { return take(std::move(call)); },
         [this](open_watch& ask) { open(std::move(ask)); },
         [this](close_watch& ask) { close(ask); },
+        [this](use_identity& next) { change(std::move(next)); },
     };
   }
 
  private:
+  void prepare() {
+    auto made = world_->tls->make_client({config_.trust, config_.server_name, config_.self});
+    if (made.ok()) tls_ = std::move(*made);
+    else broken_ = made.why();
+  }
+  void change(use_identity next) {
+    config_.trust = std::move(next.trust);
+    config_.self = std::move(next.self);
+    prepare();
+    if (calls_ && calls_->idle()) world_->shard->post([old = std::shared_ptr(std::move(calls_))] {});
+  }
+
   template <class F>
   auto guarded(F body) {
     return [alive = std::weak_ptr(alive_), body = std::move(body)](auto&&... xs) mutable {
@@ -193,7 +204,7 @@ class remote_state {
     std::erase_if(watches_, [&](const auto& x) { return x.get() == &w; });
   }
 
-  rt::self<api_actor> self_;
+  rt::self<remote_actor> self_;
   const rt::world* world_ = nullptr;
   remote_config config_;
   std::shared_ptr<const net::tls::client_context> tls_;
@@ -207,9 +218,9 @@ class remote_state {
 
 }  // namespace
 
-api_actor make_remote(const rt::world& in, remote_config config) {
+remote_actor make_remote(const rt::world& in, remote_config config) {
   std::string detail = to_string(config.at);
-  return rt::spawn_pinned<api_actor, remote_state>(in, std::move(detail), in, std::move(config));
+  return rt::spawn_pinned<remote_actor, remote_state>(in, std::move(detail), in, std::move(config));
 }
 
 }  // namespace troupe::client

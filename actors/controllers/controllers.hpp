@@ -36,6 +36,9 @@ struct node_life_config {
 controller_actor make_node_life(const rt::world& in, node_life_config config, client::api_actor api,
                                 rt::handle<bool(node_password::forget_node)> passwords);
 
+/// Bootstrap tokens that have expired are deleted.
+controller_actor make_token_cleaner(const rt::world& in, client::api_actor api);
+
 /// Pods that nothing can run yet get an event that says so.
 controller_actor make_waiting_pods(const rt::world& in, client::api_actor api);
 

@@ -1,5 +1,6 @@
 // How a server reaches into the cluster: through a node's tunnel, through another server that has one, or directly.
 #pragma once
+#include "actors/certificates/messages.hpp"
 #include "actors/client/messages.hpp"
 #include "actors/endpoints/messages.hpp"
 #include "actors/tunnel/messages.hpp"
@@ -34,7 +35,8 @@ struct peer_answered {
   error why;
 };
 /// Asks the other servers at once, by CONNECT; the first stream wins. Fails with unavailable: what each of them said.
-using peers_actor = rt::handle<tunnel::stream_box(tunnel::open_stream), void(endpoints::servers_settled), void(peer_answered)>;
+using peers_actor = rt::handle<tunnel::stream_box(tunnel::open_stream), void(endpoints::servers_settled), void(peer_answered),
+                               void(certificates::identity_renewed)>;
 
 }  // namespace troupe::egress
 

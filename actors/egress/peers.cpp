@@ -81,6 +81,11 @@ class peers_state {
         [this](tunnel::open_stream& ask) { return open(ask); },
         [this](endpoints::servers_settled& now) { learn(std::move(now.servers)); },
         [this](peer_answered& got) { hear(got); },
+        [this](certificates::identity_renewed& now) {
+          auto next = *config_;
+          next.identity = std::move(now.self);
+          config_ = std::make_shared<const peers_config>(std::move(next));   // asks under way keep theirs
+        },
     };
   }
 

@@ -50,6 +50,7 @@ class front_state {
         [this](stream_accepted& got) { take(std::move(*got.stream)); },
         [this](connection_ended& end) { connections_.erase(end.number); },
         [this](stop_listening) { stop(); },
+        [this](revocation::revocations_changed& news) { revoke(std::move(news.now)); },
     };
   }
 
@@ -81,10 +82,12 @@ class front_state {
 
   void serve(net::stream_ptr stream) {
     const auto number = ++numbers_;
+    const auto peer = stream->peer();
     auto with = std::make_shared<net::http::server_config>();
     with->body_max = config_.body_max;
     with->wall = world_->wall;
-    with->on_request = [routes = routes_](net::http::request ask, net::http::exchange_ptr to) {
+    with->on_request = [routes = routes_, no = revoked_->refusal(peer)](net::http::request ask, net::http::exchange_ptr to) {
+      if (no) return apiserver::respond_error(*to, refusal(*no));
       // A CONNECT names a host and no path: it is the supervisor's.
       const auto* handler = routes->find(ask.method == "CONNECT" ? std::string_view("/v1-k3s/connect") : std::string_view(ask.path));
       if (!handler) return apiserver::respond_error(*to, apiserver::unavailable("starting", 1));
@@ -92,12 +95,27 @@ class front_state {
     };
     with->on_error = apiserver::codec_refusal;
     with->on_end = [me = rt::strong<front_actor>(self_), number] { rt::post(me, connection_ended{number}); };
-    connections_.emplace(number, net::http::serve(*world_->shard, std::move(stream), std::move(with)));
+    connections_.emplace(number, connection{net::http::serve(*world_->shard, std::move(stream), std::move(with)), peer});
+  }
+
+  static apiserver::api_error refusal(std::string why) {
+    apiserver::api_error out;
+    out.code = 401;
+    out.reason = "Unauthorized";
+    out.message = std::move(why);
+    return out;
+  }
+
+  // Connections of revoked nodes end now, with the watches on them.
+  void revoke(std::shared_ptr<const revocation::revoked_nodes> now) {
+    revoked_ = std::move(now);
+    const auto ended = std::erase_if(connections_, [&](const auto& one) { return revoked_->refusal(one.second.peer).has_value(); });
+    if (ended > 0) log::info("front.connections_revoked", {{"connections", ended}});
   }
 
   void stop() {
     listeners_.clear();
-    for (auto& [number, connection] : connections_) connection->drain();
+    for (auto& [number, one] : connections_) one.http->drain();
   }
 
   rt::self<front_actor> self_;
@@ -106,7 +124,12 @@ class front_state {
   std::shared_ptr<prefix_table> routes_;
   std::shared_ptr<const net::tls::server_context> tls_;
   std::vector<std::unique_ptr<net::listener>> listeners_;
-  std::unordered_map<std::uint64_t, std::unique_ptr<net::http::server_connection>> connections_;
+  struct connection {
+    std::unique_ptr<net::http::server_connection> http;
+    net::peer_identity peer;
+  };
+  std::unordered_map<std::uint64_t, connection> connections_;
+  std::shared_ptr<const revocation::revoked_nodes> revoked_ = std::make_shared<const revocation::revoked_nodes>();
   std::uint64_t numbers_ = 0;
   std::size_t handshakes_ = 0;
   bool full_ = false;

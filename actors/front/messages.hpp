@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/revocation/messages.hpp"
 #include "actors/runtime/handle.hpp"
 #include "net/http/server.hpp"
 #include "net/listener.hpp"
@@ -36,7 +37,8 @@ struct connection_ended { std::uint64_t number = 0; };
 struct stop_listening {};
 
 using front_actor = rt::handle<endpoint(start_listening), void(replace_identity), void(route_prefix),
-                               void(stream_accepted), void(connection_ended), void(stop_listening)>;
+                               void(stream_accepted), void(connection_ended), void(stop_listening),
+                               void(revocation::revocations_changed)>;
 
 }  // namespace troupe::front
 

@@ -76,7 +76,7 @@ class agent_state {
   agent_actor::behavior_type make_behavior() {
     return {
         [this](stop_node) { stop(); },
-        [this](registration::enrolled& got) { begin_work(got.what); },
+        [this](registration::enrolled& got) { grant_ ? renew(std::move(got.what)) : begin_work(std::move(got)); },
         [this](registration::enrolment_refused& no) { give_up(no.why); },
         [this](tunnel::tunnel_state& news) { hear_tunnel(news); },
         [this](kubelet::node_readiness& news) { hear_kubelet(news); },
@@ -98,12 +98,19 @@ class agent_state {
   void step(const std::string& text) { if (tell_.on_step) tell_.on_step(text); }
   void give_up(const std::string& why) { if (tell_.on_refused) tell_.on_refused(why); }
 
-  void begin_work(std::shared_ptr<const registration::grant> grant) {
-    grant_ = std::move(grant);
-    step("node " + node_.text + " enrolled");
-    rt::end(enrolment_);
-    enrolment_ = nullptr;
+  void begin_work(registration::enrolled got) {
+    grant_ = std::move(got.what);
+    step("node " + node_.text + (got.fresh ? " enrolled" : " starts with what it last knew"));
     open_port();
+  }
+
+  // Certificates have been renewed, or a server has answered at last. What is open goes on as it was opened.
+  void renew(std::shared_ptr<const registration::grant> grant) {
+    grant_ = std::move(grant);
+    auto tls = world_->tls->make_server({grant_->kubelet_serving, grant_->client_ca});
+    if (tls.ok() && port_) self_->send(port_, front::replace_identity{*tls});
+    for (const auto& s : sessions_) self_->send(s.second, tunnel::use_identity{grant_->server_ca, grant_->kubelet_client});
+    if (remote_) self_->send(remote_, client::use_identity{grant_->server_ca, grant_->kubelet_client});
   }
 
   // The kubelet's port comes first: nobody shall be told of a node that cannot be reached.
@@ -130,7 +137,8 @@ class agent_state {
           with.server_name = "127.0.0.1";
           with.trust = grant_->server_ca;
           with.self = grant_->kubelet_client;
-          api_ = client::make_remote(*world_, std::move(with));
+          remote_ = client::make_remote(*world_, std::move(with));
+          api_ = caf::actor_cast<client::api_actor>(remote_);
           start_kubelet();
         }, [this](caf::error& why) { give_up("the load balancer's port: " + rt::reason(why).note); });
   }
@@ -234,6 +242,7 @@ class agent_state {
   node_name node_;
   observer tell_;
   client::api_actor api_;
+  client::remote_actor remote_;
   registration::enrolment_actor enrolment_;
   std::shared_ptr<const registration::grant> grant_;
   front::front_actor port_;

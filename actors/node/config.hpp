@@ -10,6 +10,7 @@
 #include "basis/ids.hpp"
 #include "basis/json.hpp"
 #include "basis/secret.hpp"
+#include "net/tls/issuer.hpp"
 
 namespace troupe::node {
 
@@ -58,6 +59,7 @@ struct server_config : common_config {
   unsigned snapshots_kept = 5;                            ///< 0: all.
   bool cluster_reset = false;                             ///< Do not serve: make this server's data a cluster of one, and end.
   std::string restore_path;                               ///< With it: from this snapshot.
+  duration certificate_life = net::tls::leaf_validity;    ///< Of leafs; renewed at half of it.
   duration node_grace = std::chrono::seconds(40);
   duration node_check_every = std::chrono::seconds(5);
 };

@@ -95,13 +95,10 @@ result<std::optional<secrets::encryption>> settle_encryption(const rt::world& in
 
 }  // namespace
 
-result<server_keys> settle_keys(const rt::world& in, const ground& on) {
+result<certificates::pki> settle_pki(const rt::world& in, const ground& on) {
   const auto& config = on.config;
-  server_keys out;
-  auto encryption = settle_encryption(in, on);   // before there is a certificate authority: that tells whether the cluster is new
-  if (!encryption.ok()) return encryption.why();
-  out.encryption = std::move(*encryption);
   certificates::pki_config pki;
+  pki.life = config.certificate_life;
   pki.folder = on.folder + "/tls";
   pki.cluster_domain = config.cluster_domain;
   pki.dns_names = {on.node.text};
@@ -111,6 +108,19 @@ result<server_keys> settle_keys(const rt::world& in, const ground& on) {
   if (!config.advertise_address.empty()) pki.addresses.push_back(config.advertise_address);
   for (const auto& san : config.tls_sans) (is_ip_address(san) ? pki.addresses : pki.dns_names).push_back(san);
   auto keys = certificates::load_or_make(in, pki);
+  if (!keys.ok()) return keys.why();
+  if (auto written = write_kubeconfig(in, config, *keys); !written.ok())
+    return fail(written.why().code, "the admin kubeconfig " + config.kubeconfig_path + " cannot be written: " + written.why().note + "; choose another place with --write-kubeconfig");
+  return keys;
+}
+
+result<server_keys> settle_keys(const rt::world& in, const ground& on) {
+  const auto& config = on.config;
+  server_keys out;
+  auto encryption = settle_encryption(in, on);   // before there is a certificate authority: that tells whether the cluster is new
+  if (!encryption.ok()) return encryption.why();
+  out.encryption = std::move(*encryption);
+  auto keys = settle_pki(in, on);
   if (!keys.ok()) return keys.why();
   out.pki = std::move(*keys);
   if (on.kept_in == store::embedded_etcd) {
@@ -123,8 +133,6 @@ result<server_keys> settle_keys(const rt::world& in, const ground& on) {
   if (!passwords.ok()) return passwords.why();
   out.passwords = std::move(*passwords);
   out.join_token = secret_text("K10" + digest + "::node:" + std::string(out.passwords.agent.reveal()));
-  if (auto written = write_kubeconfig(in, config, out.pki); !written.ok())
-    return fail(written.why().code, "the admin kubeconfig " + config.kubeconfig_path + " cannot be written: " + written.why().note + "; choose another place with --write-kubeconfig");
   return out;
 }
 

@@ -35,4 +35,17 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
   return out;
 }
 
+controllers::presence_config presence_of(const rt::world& in, const ground& on, bool member) {
+  controllers::presence_config alive;
+  alive.node = on.node;
+  alive.advertised = on.advertised();
+  if (on.config.disable_agent) return alive;
+  alive.marks["labels"]["node-role.kubernetes.io/control-plane"] = "true";
+  if (!member) return alive;
+  const auto name = in.files->read(on.folder + "/db/etcd/name");
+  alive.marks["labels"]["node-role.kubernetes.io/etcd"] = "true";
+  alive.marks["annotations"] = {{"etcd.k3s.cattle.io/node-name", name.ok() ? *name : std::string()}, {"etcd.k3s.cattle.io/node-address", on.address}};
+  return alive;
+}
+
 }  // namespace troupe::node

@@ -1,5 +1,6 @@
 // What a server settles before it has actors: name, folders, keys, and the store that is its own.
 #pragma once
+#include "actors/controllers/servers.hpp"
 #include "actors/node/ground.hpp"
 
 namespace troupe::node {
@@ -13,5 +14,8 @@ struct prepared_server {
 };
 /// Blocks for files. Fails with the reason in words for the person who started it.
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell);
+
+/// How this server shows the others that it lives, and what its node shall be marked with. `member`: it has etcd of its own.
+controllers::presence_config presence_of(const rt::world& in, const ground& on, bool member);
 
 }  // namespace troupe::node

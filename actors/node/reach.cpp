@@ -28,7 +28,7 @@ node_reach make_reach(const rt::world& in, const ground& on) {
 void open_reach(const rt::world& in, node_reach& reach, const ground& on, const client::api_actor& api, const server_keys* peers) {
   caf::anon_send(reach.egress, egress::follow_cluster{api});
   if (!peers) return;
-  const auto others = kept(reach, egress::make_peers(in, {on.advertised(), peers->pki.server_ca.certificates, peers->pki.kubelet_client}));
+  const auto others = reach.peers = kept(reach, egress::make_peers(in, {on.advertised(), peers->pki.server_ca.certificates, peers->pki.kubelet_client}));
   kept(reach, endpoints::make_refresher(in, {}, api, caf::actor_cast<endpoints::settled_actor>(others)));
   caf::anon_send(reach.switchboard, tunnel::use_peers{caf::actor_cast<tunnel::dialer_actor>(others)});
 }

@@ -10,6 +10,7 @@ namespace troupe::node {
 struct node_reach {
   tunnel::switchboard_actor switchboard;
   egress::egress_actor egress;
+  egress::peers_actor peers;                ///< Once it is open, and where there may be others.
   std::vector<caf::strong_actor_ptr> all;   ///< What is to be ended with the server.
 };
 /// Before the API stands: tunnels may be opened, nodes are reached by name.

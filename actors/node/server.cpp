@@ -13,11 +13,13 @@
 #include "actors/node/prepare.hpp"
 #include "actors/node/node.hpp"
 #include "actors/node/reach.hpp"
+#include "actors/node/renewer.hpp"
 #include "actors/node/upkeep/mover.hpp"
 #include "actors/node/upkeep/reset.hpp"
 #include "actors/node/upkeep/stores.hpp"
 #include "actors/node_password/keeper.hpp"
 #include "actors/registration/registrar.hpp"
+#include "actors/revocation/keeper.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/supervisor/gate.hpp"
@@ -264,7 +266,7 @@ class server_state {
   /// Port 6443 without the API: what agents and other servers ask before it stands.
   void make_edge() {
     if (!reach_.egress) reach_ = make_reach(*world_, on_);
-    signer_ = keep(certificates::make_signer(*world_, {keys_.pki.client_ca, keys_.pki.server_ca}));
+    signer_ = keep(certificates::make_signer(*world_, {keys_.pki.client_ca, keys_.pki.server_ca, config().certificate_life}));
     supervisor::gate_config edge;
     edge.server_ca = keys_.pki.server_ca.certificates;
     edge.client_ca = keys_.pki.client_ca.certificates;
@@ -342,6 +344,13 @@ class server_state {
     if (!taking.ok()) return give_up("snapshots cannot be prepared: " + taking.why().note);
     self_->send(supervisor_, supervisor::snapshots_ready{keep(snapshots::make_keeper(*world_, std::move(*taking), shard_))});
 
+    // Whoever has to act when a node's right to be here ends.
+    keep(revocation::make_keeper(*world_, client_as("system:k3s-supervisor", {"system:masters"}),
+                                 {caf::actor_cast<revocation::listener_actor>(front_), caf::actor_cast<revocation::listener_actor>(reach_.switchboard),
+                                  caf::actor_cast<revocation::listener_actor>(registrar)}));
+    std::vector<certificates::shower_actor> showers{caf::actor_cast<certificates::shower_actor>(gate_)};
+    if (reach_.peers) showers.push_back(caf::actor_cast<certificates::shower_actor>(reach_.peers));
+    keep(make_renewer(*world_, on_, keys_.pki, front_, std::move(showers)));
     passwords_ = passwords;
     if (shared()) compete();
     else start_controllers();
@@ -356,22 +365,10 @@ class server_state {
 
   void compete() {
     auto api = client_as("system:kube-controller-manager", {"system:masters"});
-    controllers::presence_config alive;
-    alive.node = on_.node;
-    alive.advertised = advertised();
-    if (!config().disable_agent) {
-      alive.marks["labels"]["node-role.kubernetes.io/control-plane"] = "true";
-      if (members_) alive.marks["labels"]["node-role.kubernetes.io/etcd"] = "true";
-      if (members_) alive.marks["annotations"] = {{"etcd.k3s.cattle.io/node-name", member_name()}, {"etcd.k3s.cattle.io/node-address", on_.address}};
-    }
-    presence_ = controllers::make_presence(*world_, std::move(alive), api);
+    presence_ = controllers::make_presence(*world_, presence_of(*world_, on_, members_ != nullptr), api);
     election::candidate_config with;
     with.self = on_.node.text + "_" + to_string(advertised());
     candidate_ = election::make_candidate(*world_, std::move(with), api, caf::actor_cast<election::office_actor>(rt::strong<server_actor>(self_)));
-  }
-  std::string member_name() const {
-    auto name = world_->files->read(on_.folder + "/db/etcd/name");
-    return name.ok() ? *name : std::string();
   }
 
   void start_controllers() {
@@ -380,6 +377,7 @@ class server_state {
     const auto hold = [this](const auto& made) { office_.push_back(caf::actor_cast<caf::strong_actor_ptr>(made)); };
     hold(controllers::make_namespaces(*world_, api));
     hold(controllers::make_waiting_pods(*world_, api));
+    hold(controllers::make_token_cleaner(*world_, api));
     controllers::node_life_config life;
     life.grace = config().node_grace;
     life.every = config().node_check_every;

@@ -60,14 +60,22 @@ class enrolment_state {
         [this](start_enrolment) { start(); },
         [this](answer_arrived& got) { hear(got); },
         [this](answer_missing& got) { miss(got.attempt, got.why); },
-        [this](retry_due) { step(); },
+        [this](retry_due) { if (handshake_) step(); },
+        [this](kept_due) { use_kept(); },
+        [this](renewal_due) { look_at_renewal(); },
     };
   }
 
  private:
   void start() {
+    self_->delayed_send(rt::strong<enrolment_actor>(self_), config_.kept_after, kept_due{});
+    apply();
+  }
+
+  void apply() {
     auto applicant = prepare();
     if (!applicant.ok()) return refuse(applicant.why().note);
+    delay_ = config_.delay_first;
     auto* issuer = world_->issuer;
     handshake_.emplace(std::move(*applicant), [issuer](std::string_view pem) { return issuer->ca_digest(pem); });
     step();
@@ -119,6 +127,12 @@ class enrolment_state {
   }
 
   void refuse(const std::string& why) {
+    handshake_.reset();
+    if (admitted_) {   // the node works on with what it has, which lasts as long again
+      log::error("registration.renewal_refused", {{"node", config_.node.text}, {"why", why}});
+      self_->delayed_send(rt::strong<enrolment_actor>(self_), config_.renewal_retry, renewal_due{});
+      return;
+    }
     log::error("registration.enrolment_refused", {{"node", config_.node.text}, {"why", why}});
     self_->send(owner_, enrolment_refused{why});
   }
@@ -175,13 +189,68 @@ class enrolment_state {
     ++attempt_;
     const auto server = config_.servers[turn_ % config_.servers.size()];
     // One line when it begins to fail and whenever the reason changes, not one per try.
-    const std::string text = to_string(server) + ": " + why.text();
+    const std::string text = to_string(server) + ": " + why.text() + (is_about_time(why) ? "; this machine's clock shows " + to_rfc3339(world_->wall->now()) + ": set it right, it is tried again" : "");
     if (text != std::exchange(last_miss_, text))
-      log::warn("registration.server_missed", {{"server", to_string(server)}, {"why", why.text()}, {"next", "trying on"}});
+      log::warn("registration.server_missed", {{"server", to_string(server)}, {"why", text.substr(to_string(server).size() + 2)}, {"next", "trying on"}});
     if (++turn_; why.code == errc::untrusted) handshake_->restart();
     const auto spread = static_cast<std::int64_t>(dice_.below(static_cast<std::uint64_t>(delay_.count() / 2) + 1));
     self_->delayed_send(rt::strong<enrolment_actor>(self_), delay_ / 2 + duration(spread), retry_due{});
     delay_ = std::min(delay_ * 2, config_.delay_max);
+  }
+
+  static bool is_about_time(const error& why) {
+    return why.code == errc::untrusted && (why.note.find("not yet valid") != std::string::npos || why.note.find("has expired") != std::string::npos);
+  }
+
+  // --- what an earlier start left behind -------------------------------------------------------
+
+  /// With every server away the node still starts: what runs on it is not theirs.
+  void use_kept() {
+    if (admitted_ || kept_told_ || !handshake_) return;
+    auto kept = std::make_shared<grant>();
+    const auto& who = handshake_->applicant();
+    kept->node = config_.node;
+    kept->kubelet_client.key = who.client_key;
+    kept->kubelet_serving.key = who.serving_key;
+    kept->controller.key = who.controller_key;
+    std::string config;
+    const std::pair<const char*, std::string*> files[] = {
+        {"server-ca.crt", &kept->server_ca}, {"client-ca.crt", &kept->client_ca}, {"client-kubelet.crt", &kept->kubelet_client.certificates},
+        {"serving-kubelet.crt", &kept->kubelet_serving.certificates}, {"client-k3s-controller.crt", &kept->controller.certificates}, {"config.json", &config}};
+    for (const auto& [file, text] : files) {
+      auto read = world_->files->read(path(file));
+      if (!read.ok()) return;
+      *text = std::move(*read);
+    }
+    auto parsed = parse_json(config);
+    // The token pins the authority; a folder of another cluster is of no use.
+    const auto& pinned = who.with.ca_digest;
+    const auto facts = world_->issuer->read(kept->kubelet_client.certificates);
+    if (!parsed.ok() || !facts.ok() || facts->common_name != "system:node:" + config_.node.text || facts->not_after <= world_->wall->now()) return;
+    if (!pinned.empty() && pinned != world_->issuer->ca_digest(kept->server_ca)) return;
+    kept->config = std::move(*parsed);
+    kept->servers = config_.servers;
+    kept_told_ = true;
+    log::warn("registration.started_with_kept", {{"node", config_.node.text}, {"why", last_miss_}, {"next", "no server answers; the node starts with what it last knew"}});
+    self_->send(owner_, enrolled{std::move(kept), false});
+  }
+
+  // --- renewal ---------------------------------------------------------------------------------
+
+  void plan_renewal(const std::string& certificate) {
+    const auto facts = world_->issuer->read(certificate);
+    const auto now = world_->wall->now();
+    if (facts.ok()) renew_at_ = now + (facts->not_after - now) / 2;
+    self_->delayed_send(rt::strong<enrolment_actor>(self_), std::clamp<duration>(renew_at_ - now, std::chrono::seconds(1), config_.renewal_look), renewal_due{});
+  }
+  void look_at_renewal() {
+    const auto now = world_->wall->now();
+    if (handshake_) return;   // under way
+    if (now < renew_at_) {
+      self_->delayed_send(rt::strong<enrolment_actor>(self_), std::clamp<duration>(renew_at_ - now, std::chrono::seconds(1), config_.renewal_look), renewal_due{});
+      return;
+    }
+    apply();
   }
 
   void finish() {
@@ -198,14 +267,18 @@ class enrolment_state {
     for (const auto& one : *list)
       if (auto at = parse_endpoint(text_or(one), 6443); at.ok()) out->servers.push_back(std::move(*at));
     if (out->servers.empty()) out->servers = config_.servers;
+    const auto config = handshake_->text("config");
     const std::pair<const char*, const std::string*> files[] = {
-        {"server-ca.crt", &out->server_ca}, {"client-ca.crt", &out->client_ca},
+        {"config.json", &config}, {"server-ca.crt", &out->server_ca}, {"client-ca.crt", &out->client_ca},
         {"client-kubelet.crt", &out->kubelet_client.certificates}, {"serving-kubelet.crt", &out->kubelet_serving.certificates},
         {"client-k3s-controller.crt", &out->controller.certificates}};
     for (const auto& [file, text] : files)
       if (auto stored = world_->files->write(path(file), *text, 0600); !stored.ok()) return refuse(stored.why().note);
-    log::info("registration.node_enrolled", {{"node", config_.node.text}});
-    self_->send(owner_, enrolled{std::move(out)});
+    log::info(admitted_ ? "registration.certificates_renewed" : "registration.node_enrolled", {{"node", config_.node.text}});
+    admitted_ = true;
+    handshake_.reset();
+    plan_renewal(out->kubelet_client.certificates);
+    self_->send(owner_, enrolled{std::move(out), true});
   }
 
   rt::self<enrolment_actor> self_;
@@ -219,6 +292,8 @@ class enrolment_state {
   std::size_t turn_ = 0;
   duration delay_{};
   std::string last_miss_;
+  wall_time renew_at_{};
+  bool admitted_ = false, kept_told_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

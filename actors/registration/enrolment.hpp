@@ -1,5 +1,5 @@
 // Makes the enrolment: carries out the handshake against whichever of the servers answers, for ever,
-// with jittered backoff. Pinned to the net shard.
+// with jittered backoff, and renews the node's certificates at half of their life. Pinned to the net shard.
 #pragma once
 #include "actors/registration/handshake.hpp"
 #include "actors/registration/messages.hpp"
@@ -14,6 +14,9 @@ struct enrolment_config {
   std::vector<std::string> addresses;
   std::string identity_folder;              ///< Holds `password`.
   std::string agent_folder;                 ///< <data>/agent: keys and certificates.
+  duration kept_after = std::chrono::seconds(5);       ///< Then the node starts with what it kept, and goes on asking.
+  duration renewal_look = std::chrono::hours(1);       ///< How often a clock that jumps, or a sleep, can delay a renewal.
+  duration renewal_retry = std::chrono::minutes(10);   ///< After a renewal that was refused.
   duration attempt_limit = std::chrono::seconds(10);
   duration delay_first = std::chrono::milliseconds(500), delay_max = std::chrono::seconds(10);
 };

@@ -77,7 +77,8 @@ result<void> handshake::refused(int status, std::string_view body) {
     use_certificate_ = false;  // the node was deleted, or the certificate is of another life: the token decides
     return {};
   }
-  if (status == 401) hopeless_ = "the server does not accept the token: it is wrong, or of another cluster; take it from "
+  if (status == 401 && what_.with.is_bootstrap()) hopeless_ = said(body);
+  else if (status == 401) hopeless_ = "the server does not accept the token: it is wrong, or of another cluster; take it from "
                                  "<data-dir>/server/node-token on a server";
   else if (status == 403) hopeless_ = said(body);
   else return fail(errc::unavailable, "HTTP " + std::to_string(status) + ": " + said(body));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "actors/certificates/messages.hpp"
+#include "actors/revocation/messages.hpp"
 #include "actors/runtime/handle.hpp"
 #include "basis/json.hpp"
 #include "basis/secret.hpp"
@@ -20,7 +21,7 @@ struct register_node {
   std::string remote;           ///< Where the caller is, for the log.
   bool by_node_identity = false;
 };
-using registrar_actor = rt::handle<certificates::issued_certificate(register_node)>;
+using registrar_actor = rt::handle<certificates::issued_certificate(register_node), void(revocation::revocations_changed)>;
 
 /// What a successful handshake leaves an agent with.
 struct grant {
@@ -30,9 +31,10 @@ struct grant {
   json config;                                   ///< /v1-k3s/config.
   std::vector<endpoint> servers;                 ///< /v1-k3s/apiservers; never empty.
 };
-/// enrolment -> its owner, once.
-struct enrolled { std::shared_ptr<const grant> what; };
-/// enrolment -> its owner, once: going on is useless, the sentence says what to do.
+/// enrolment -> its owner: admitted, and again whenever the certificates have been renewed, which is at half of their
+/// life. Not `fresh`: no server has answered yet, this is what the last start left behind; once, and never after a fresh one.
+struct enrolled { std::shared_ptr<const grant> what; bool fresh = true; };
+/// enrolment -> its owner, once, and never after a fresh admission: going on is useless, the sentence says what to do.
 struct enrolment_refused { std::string why; };
 using applicant_actor = rt::handle<void(enrolled), void(enrolment_refused)>;
 
@@ -40,7 +42,10 @@ struct start_enrolment {};
 struct answer_arrived { std::uint64_t attempt = 0; int status = 0; std::string body; };
 struct answer_missing { std::uint64_t attempt = 0; error why; };
 struct retry_due {};
-using enrolment_actor = rt::handle<void(start_enrolment), void(answer_arrived), void(answer_missing), void(retry_due)>;
+struct kept_due {};      ///< Nobody has answered for a while.
+struct renewal_due {};
+using enrolment_actor = rt::handle<void(start_enrolment), void(answer_arrived), void(answer_missing), void(retry_due),
+                                   void(kept_due), void(renewal_due)>;
 
 }  // namespace troupe::registration
 
@@ -51,3 +56,5 @@ RT_MESSAGE(troupe::registration::start_enrolment)
 RT_MESSAGE(troupe::registration::answer_arrived)
 RT_MESSAGE(troupe::registration::answer_missing)
 RT_MESSAGE(troupe::registration::retry_due)
+RT_MESSAGE(troupe::registration::kept_due)
+RT_MESSAGE(troupe::registration::renewal_due)

@@ -22,11 +22,18 @@ class registrar_state {
     api_ = std::move(api);
   }
   registrar_actor::behavior_type make_behavior() {
-    return {[this](register_node& ask) { return admit(std::move(ask)); }};
+    return {
+        [this](register_node& ask) { return admit(std::move(ask)); },
+        [this](revocation::revocations_changed& news) { revoked_ = std::move(news.now); },
+    };
   }
 
  private:
   caf::result<certificates::issued_certificate> admit(register_node ask) {
+    if (const auto why = revoked_->refusal(ask.wanted.node)) {
+      log::warn("registration.node_refused", {{"node", ask.wanted.node.text}, {"from", ask.remote}, {"why", "revoked"}});
+      return rt::refuse(errc::forbidden, *why);
+    }
     auto job = std::make_shared<register_node>(std::move(ask));
     auto answer = self_->make_response_promise<certificates::issued_certificate>();
     if (job->by_node_identity) check_node(job, answer);
@@ -49,16 +56,36 @@ class registrar_state {
   void verify(const std::shared_ptr<register_node>& job, promise answer) {
     self_->request(verifier_, config_.verify_limit, node_password::verify_password{job->wanted.node, job->password})
         .then([this, job, answer](node_password::verdict said) mutable {
-          if (said == node_password::verdict::refused) return refuse(*job, answer);
+          if (said == node_password::verdict::refused) return look_up_rival(job, answer);
           sign(job, answer);
         }, [answer](caf::error& why) mutable { answer.deliver(std::move(why)); });
   }
 
-  void refuse(const register_node& job, promise& answer) {
-    log::warn("registration.node_refused", {{"node", job.wanted.node.text}, {"from", job.remote}});
+  // Two machines of one name, most often: both addresses tell which.
+  void look_up_rival(const std::shared_ptr<register_node>& job, promise answer) {
+    client::api_call call{"GET", "/api/v1/nodes/" + job->wanted.node.text, "", "application/json",
+                          "system:k3s-supervisor", {"system:masters"}};
+    self_->request(api_, config_.sign_limit, std::move(call))
+        .then([this, job, answer](const client::api_answer& got) mutable {
+          const auto object = got.ok() ? parse_json(got.body) : result<json>(errc::not_found, "");
+          refuse(*job, object.ok() ? first_address(*object) : std::string(), answer);
+        }, [this, job, answer](caf::error&) mutable { refuse(*job, {}, answer); });
+  }
+  static std::string first_address(const json& node) {
+    const auto& all = dig(node, "status", "addresses");
+    if (all.is_array())
+      for (const auto& one : all)
+        if (text_or(dig(one, "type")) == "InternalIP") return text_or(dig(one, "address"));
+    return {};
+  }
+
+  void refuse(const register_node& job, const std::string& rival, promise& answer) {
+    log::warn("registration.node_refused", {{"node", job.wanted.node.text}, {"from", job.remote}, {"registered_at", rival}});
+    const auto at = parse_endpoint(job.remote);
+    const auto here = !job.wanted.addresses.empty() ? job.wanted.addresses.front() : at.ok() ? at->host : job.remote;
     answer.deliver(rt::refuse(errc::forbidden,
-        "node password rejected for " + job.wanted.node.text + ": another machine registered this name, or this one lost its "
-        "/etc/rancher/node/password; delete the node (kubectl delete node " + job.wanted.node.text +
+        "node password rejected for " + job.wanted.node.text + ": another machine" + (rival.empty() ? "" : " (" + rival + ")") + " registered this name, or this one (" + here +
+        ") lost its /etc/rancher/node/password; delete the node (kubectl delete node " + job.wanted.node.text +
         ") to free the name, or join with --with-node-id"));
   }
 
@@ -73,6 +100,7 @@ class registrar_state {
   node_password::verifier_actor verifier_;
   certificates::signer_actor signer_;
   client::api_actor api_;
+  std::shared_ptr<const revocation::revoked_nodes> revoked_ = std::make_shared<const revocation::revoked_nodes>();
 };
 
 }  // namespace

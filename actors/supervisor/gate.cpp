@@ -2,6 +2,8 @@
 
 #include "actors/apiserver/respond.hpp"
 #include "actors/membership/joining.hpp"
+#include "actors/registration/bootstrap_token.hpp"
+#include "actors/registration/token.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/supervisor/snapshot_requests.hpp"
@@ -56,8 +58,38 @@ class gate_state {
   void arrive(const request_ptr& ask, const exchange_ptr& to) {
     if (ask->path == "/ping") return respond_text(*to, 200, "pong");
     if (ask->path == "/cacerts") return respond_text(*to, 200, config_.server_ca);
+    if (const auto token = bootstrap_token(*ask); !token.empty() && !ask->peer.verified) return look_up_token(token, ask, to);
     auto who = identify(*ask);
     if (!who) return respond_error(*to, refusal(401, "Unauthorized", "not authorized"));
+    serve(*who, ask, to);
+  }
+
+  /// A bootstrap token given as K3s's agents give it; empty when there is none.
+  static std::string bootstrap_token(const net::http::request& ask) {
+    const auto given = ask.headers.get("authorization");
+    if (given.size() < 8 || (!given.starts_with("Bearer ") && !given.starts_with("bearer "))) return {};
+    const auto token = given.substr(7);
+    return registration::is_bootstrap_token(token) ? std::string(token) : std::string();
+  }
+  void look_up_token(const std::string& token, const request_ptr& ask, const exchange_ptr& to) {
+    if (!api_) return respond_error(*to, not_ready());
+    if (open_ >= config_.open_max) return respond_error(*to, refusal(429, "TooManyRequests", "Too many requests"));
+    ++open_;
+    const std::string path = "/api/v1/namespaces/kube-system/secrets/" + std::string(registration::bootstrap_prefix) + token.substr(0, 6);
+    self_->request(api_, std::chrono::seconds(5), client::api_call{"GET", path, "", "application/json", "system:k3s-supervisor", {"system:masters"}})
+        .then([this, token, ask, to](const client::api_answer& got) {
+          --open_;
+          const auto object = got.ok() ? parse_json(got.body) : result<json>(errc::not_found, "there is no such token");
+          const auto holder = object.ok() ? registration::judge_bootstrap_token(*object, token, world_->wall->now()) : result<registration::bootstrap_user>(object.why());
+          if (holder.ok()) return serve({holder->name, false, true, {}}, ask, to);
+          log::info("supervisor.bootstrap_token_refused", {{"id", token.substr(0, 6)}, {"from", to_string(ask->remote)}, {"why", holder.why().note}});
+          if (got.status != 200 && got.status != 404) return respond_error(*to, not_ready());
+          respond_error(*to, refusal(401, "Unauthorized", "the bootstrap token " + token.substr(0, 6) + " is not accepted: it is unknown or has expired; `troupe token list` on a server shows those there are"));
+        }, [this, to](caf::error&) { --open_, respond_error(*to, not_ready()); });
+  }
+
+  void serve(const caller& given, const request_ptr& ask, const exchange_ptr& to) {
+    const auto* who = &given;
     if (ask->method == "CONNECT") return carry(*ask, to);
     if (ask->path == "/db/info") return list_members(*who, to);
     if (ask->path == "/db/snapshot") return order_snapshots(*who, *ask, to);

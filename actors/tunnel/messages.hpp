@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "actors/front/messages.hpp"
+#include "actors/revocation/messages.hpp"
 #include "actors/runtime/handle.hpp"
 #include "basis/ids.hpp"
+#include "net/tls/tls.hpp"
 #include "net/websocket/websocket.hpp"
 
 namespace troupe::tunnel {
@@ -34,11 +36,14 @@ using dialer_actor = rt::handle<stream_box(open_stream)>;
 struct use_peers { dialer_actor peers; };
 using switchboard_actor =
     rt::handle<stream_box(open_stream), void(session_arrived), void(session_ended), void(wait_due),
-               void(peers_due), std::vector<std::string>(list_tunnels), void(close_tunnels), void(use_peers)>;
+               void(peers_due), std::vector<std::string>(list_tunnels), void(close_tunnels), void(use_peers),
+               void(revocation::revocations_changed)>;
 
 /// agent side: node -> session: keep a tunnel to this server until told to stop.
 struct keep_tunnel { endpoint server; };
 struct stop_tunnel {};
+/// node -> session: show this from the next connection on.
+struct use_identity { std::string trust; net::tls::identity self; };
 struct tunnel_opened { std::uint64_t attempt = 0; std::shared_ptr<net::websocket::connection_ptr> over; };
 struct tunnel_lost { std::uint64_t attempt = 0; error why; };
 struct retry_due { std::uint64_t attempt = 0; };
@@ -46,7 +51,7 @@ struct retry_due { std::uint64_t attempt = 0; };
 struct tunnel_state { endpoint server; bool up = false; std::string why; };
 using tunnel_listener_actor = rt::handle<void(tunnel_state)>;
 using session_actor = rt::handle<void(keep_tunnel), void(stop_tunnel), void(tunnel_opened), void(tunnel_lost),
-                                 void(retry_due)>;
+                                 void(retry_due), void(use_identity)>;
 
 }  // namespace troupe::tunnel
 
@@ -61,6 +66,7 @@ RT_MESSAGE(troupe::tunnel::list_tunnels)
 RT_MESSAGE(troupe::tunnel::close_tunnels)
 RT_MESSAGE(troupe::tunnel::keep_tunnel)
 RT_MESSAGE(troupe::tunnel::stop_tunnel)
+RT_MESSAGE(troupe::tunnel::use_identity)
 RT_MESSAGE(troupe::tunnel::tunnel_opened)
 RT_MESSAGE(troupe::tunnel::tunnel_lost)
 RT_MESSAGE(troupe::tunnel::retry_due)

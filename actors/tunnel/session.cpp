@@ -30,6 +30,7 @@ class session_state {
         [this](tunnel_opened& got) { run(std::move(got)); },
         [this](tunnel_lost& lost) { lose(lost); },
         [this](retry_due due) { if (due.attempt == attempt_) connect(); },
+        [this](use_identity& next) { config_.trust = std::move(next.trust), config_.self = std::move(next.self); },
     };
   }
 

@@ -48,6 +48,10 @@ class switchboard_state {
         [this](list_tunnels) { return list(); },
         [this](close_tunnels& ask) { close(ask); },
         [this](use_peers& with) { peers_ = std::move(with.peers); },
+        [this](revocation::revocations_changed& news) {
+          for (const auto& [node, line] : lines_)
+            if (const auto why = news.now->refusal(node)) close({node, *why});
+        },
     };
   }
 

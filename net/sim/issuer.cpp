@@ -8,7 +8,7 @@
 namespace troupe::net::sim {
 namespace {
 
-constexpr duration backdate = std::chrono::hours(1);
+using tls::backdate;
 constexpr std::string_view key_label = "EC PRIVATE KEY", public_label = "PUBLIC KEY", certificate_label = "CERTIFICATE";
 
 std::vector<std::string> texts(const json& list) {

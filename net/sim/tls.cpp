@@ -148,6 +148,7 @@ class handshake final : public stream_sink, public std::enable_shared_from_this<
     peer_.verified = true;
     peer_.common_name = text_or(dig(leaf, "common_name"));
     peer_.serial = text_or(dig(leaf, "serial"));
+    if (const auto from = parse_rfc3339(text_or(dig(leaf, "not_before"))); from.ok()) peer_.not_before = *from;
     for (const auto& each : dig(leaf, "organizations").is_array() ? dig(leaf, "organizations") : json::array())
       peer_.organizations.push_back(text_or(each));
   }

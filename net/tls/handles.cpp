@@ -61,6 +61,12 @@ std::string serial_hex(const X509* of) {
   return raw.empty() ? "00" : to_hex(raw);
 }
 
+wall_time time_of(const ASN1_TIME* at) {
+  std::tm parts{};
+  ASN1_TIME_to_tm(at, &parts);
+  return wall_time(std::chrono::seconds(::timegm(&parts)));
+}
+
 void read_subject(const X509* from, peer_identity& into) {
   const X509_NAME* subject = X509_get_subject_name(from);
   const auto text = [](const X509_NAME_ENTRY* entry) {

@@ -38,6 +38,8 @@ std::string public_pem(EVP_PKEY* key);
 /// First common name, all organizations, serial.
 void read_subject(const X509* from, peer_identity& into);
 std::string serial_hex(const X509* of);
+/// To the second; the epoch when it cannot be read.
+wall_time time_of(const ASN1_TIME* at);
 /// The newest reason OpenSSL gives, and forgets all of them.
 std::string openssl_reason();
 

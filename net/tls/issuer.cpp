@@ -17,15 +17,8 @@ namespace troupe::net::tls {
 namespace {
 
 constexpr std::size_t password_key_bytes = 64;
-constexpr duration backdate = std::chrono::hours(1);  // For clocks of agents that are behind.
 
 std::time_t seconds_of(wall_time at) { return std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::seconds>(at)); }
-
-wall_time time_of(const ASN1_TIME* at) {
-  std::tm parts{};
-  ASN1_TIME_to_tm(at, &parts);
-  return wall_time(std::chrono::seconds(::timegm(&parts)));
-}
 
 std::string pem_of(X509* certificate) {
   const bio_ptr out(BIO_new(BIO_s_mem()));

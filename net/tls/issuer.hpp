@@ -62,6 +62,7 @@ class issuer {
 };
 
 inline constexpr duration ca_validity = std::chrono::hours(24 * 365 * 10);
+inline constexpr duration backdate = std::chrono::hours(1);   ///< Certificates begin so long before their issue, for clocks that are behind.
 inline constexpr duration leaf_validity = std::chrono::hours(24 * 365);
 
 }  // namespace troupe::net::tls

@@ -177,6 +177,7 @@ void session::established() {
   if (timer_ != 0) on_.cancel(std::exchange(timer_, 0));
   if (const X509* theirs = SSL_get0_peer_certificate(ssl_.get())) {
     read_subject(theirs, peer_);
+    peer_.not_before = time_of(X509_get0_notBefore(theirs));
     peer_.verified = SSL_get_verify_mode(ssl_.get()) != SSL_VERIFY_NONE &&
                      SSL_get_verify_result(ssl_.get()) == X509_V_OK;
   }

@@ -9,16 +9,19 @@ import base64, json, os, re, shutil, signal, ssl, statistics, subprocess, sys, t
 
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 NAMES = sys.argv[2:] or ["start", "idle", "storage", "api", "observed"]
+if NAMES == ["link"]:
+    NAMES = ["tunnel", "agents"]
 if NAMES == ["datastore"]:
     NAMES = ["storage", "etcd", "cluster"]
 TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.exists(p))
 GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "server_rss_mb": 32, "agent_rss_mb": 12,
          "server_idle_cpu_percent": 0.5, "agent_idle_cpu_percent": 0.2, "api_creates_per_second_256": 8000,
          "observed_cost_percent": 5, "storage_ratio_1": 1.3, "storage_ratio_16": 8, "storage_ratio_256": 40,
+         "tunnel_ratio": 0.6, "tunnel_call_p99_ms": 20, "agents_kib_each": 100, "agents_back_s": 5,
          "storage_idle_syncs_ratio": 50, "storage_idle_bytes_ratio": 15,
          "etcd_client_ratio_16": 0.9, "etcd_client_ratio_256": 0.9, "cluster_ratio_256": 0.65,
          "failover_kill_median_s": 1.0, "failover_kill_worst_s": 2.5, "failover_freeze_median_s": 1.0, "failover_freeze_worst_s": 2.5}
-MORE_IS_BETTER = {"api_creates_per_second_256", "storage_ratio_1", "storage_ratio_16", "storage_ratio_256",
+MORE_IS_BETTER = {"tunnel_ratio", "api_creates_per_second_256", "storage_ratio_1", "storage_ratio_16", "storage_ratio_256",
                   "storage_idle_syncs_ratio", "storage_idle_bytes_ratio", "etcd_client_ratio_16", "etcd_client_ratio_256",
                   "cluster_ratio_256"}
 
@@ -73,6 +76,42 @@ def until_logged(node, text, seconds=30):
             return (time.monotonic() - node.began) * 1000
         time.sleep(0.002)
     raise SystemExit(f"'{text}' was not said: " + open(node.folder + "/log").read())
+
+
+def bench_tunnel(top, out):
+    """Small calls beside four bulk streams, and bulk beside plain TLS, inside one tunnel."""
+    got = json.loads(subprocess.run([BUILD + "/tests/bench/tunnel_bench", "5"], check=True, capture_output=True, text=True).stdout)
+    out["tunnel_mb_per_second"], out["plain_tls_mb_per_second"] = got["tunnel_mb_per_second"], got["plain_tls_mb_per_second"]
+    out["tunnel_ratio"] = got["tunnel_ratio"]
+    out["tunnel_call_alone_p99_ms"], out["tunnel_call_p99_ms"] = got["alone_p99_ms"], got["beside_p99_ms"]
+
+
+def bench_agents(top, out, count=2000):
+    """That many agents' tunnels at one server: its memory for each, and how long until all are back after its restart."""
+    node = server(top + "/many", "127.0.0.31", "--disable-agent")
+    until_ready(node)
+    time.sleep(3)
+    before = node.rss_mb()
+    agents = subprocess.Popen([BUILD + "/tests/bench/agents_bench", top + "/many/data/server/tls", "127.0.0.31:6443", str(count)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def all_up():
+        for line in agents.stdout:
+            if line == f"up {count}\n":
+                return time.monotonic()
+        raise SystemExit("the agents ended")
+
+    began = time.monotonic()
+    out["agents_all_up_s"] = all_up() - began
+    time.sleep(5)
+    out["agents_kib_each"] = (node.rss_mb() - before) * 1024 / count
+    node.process.send_signal(signal.SIGKILL)
+    node.process.wait()
+    node = server(top + "/many", "127.0.0.31", "--disable-agent")
+    out["agents_back_s"] = all_up() - node.began
+    agents.stdin.close()
+    agents.wait(10)
+    node.stop()
 
 
 def bench_start(top, out):

@@ -97,10 +97,13 @@ def test_big_token():
 
 
 def test_token_generate():
-    """`token generate` makes bootstrap tokens, never twice the same; what is not built says so"""
+    """`token generate` makes bootstrap tokens, never twice the same; what is misspelt says so"""
     seen = {run_binary("token", "generate")[1] for _ in range(5)}
     expect(len(seen) == 5 and all(re.fullmatch(r"[a-z0-9]{6}\.[a-z0-9]{16}\n", t) for t in seen), seen)
-    expect_in("does not have yet", refused("token", "create"))
+    expect_in("six letters or digits", refused("token", "create", "short.token"))
+    expect_in("is a time as 24h", refused("token", "create", "--ttl", "soon"))
+    expect_in("knows no --colour", refused("token", "list", "--colour"))
+    expect_in("which node?", refused("node", "revoke"))
 
 
 def test_title():

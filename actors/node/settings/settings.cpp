@@ -304,6 +304,7 @@ class merger {
     fill_snapshots(c);
     toggle("secrets-encryption", c.secrets_encryption);
     text("secrets-encryption-provider", c.secrets_encryption_provider);
+    span("certificate-life", c.certificate_life);
     span("node-grace", c.node_grace);
     span("node-check-interval", c.node_check_every);
   }

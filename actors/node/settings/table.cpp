@@ -80,6 +80,7 @@ constexpr auto table = std::to_array<flag>({
     {"debug", 0, "DEBUG", toggle, both, "false", "log more"},
     hidden("node-lease-interval", both, "10s", "how often the node renews its lease"),
     hidden("node-status-interval", both, "5m", "how often the node repeats an unchanged status"),
+    hidden("certificate-life", server, "8760h", "how long certificates are valid"),
     hidden("node-grace", server, "40s", "how long a silent node counts as alive"),
     hidden("node-check-interval", server, "5s", "how often nodes are looked at"),
     // K3s has these, this version has not.

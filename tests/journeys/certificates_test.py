@@ -1,0 +1,79 @@
+"""Certificates are renewed while everything runs, and nobody notices."""
+import socket
+import ssl
+import subprocess
+import time
+
+from harness import Node, expect, expect_in, run, until
+
+
+def served(host, port):
+    """The certificate that a port shows to a new connection: (serial, end)."""
+    context = ssl._create_unverified_context()
+    with context.wrap_socket(socket.create_connection((host, port), timeout=30)) as s:
+        der = s.getpeercert(True)
+    said = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-serial", "-enddate"], input=der, capture_output=True, check=True).stdout.decode()
+    return said
+
+
+def test_renewal_while_running():
+    """With certificates of half a minute, requests, watches and tunnels go on for several of their lives."""
+    life = 24
+    server = Node("server", "--certificate-life", f"{life}s").ready()
+    agent = Node("agent", "--server", server.url, "--token", server.token()).ready()
+    began = time.monotonic()
+    first = {at: served(*at) for at in [(server.at, 6443), (agent.at, 10250), (server.at, 10250)]}
+    config = open(server.kubeconfig, encoding="utf-8").read()
+    watch = server.admin()
+    watch.connection.request("GET", f"/api/v1/nodes?watch=1&timeoutSeconds=600&fieldSelector=metadata.name%3D{agent.name}")
+    stream = watch.connection.getresponse()
+    expect(stream.status == 200, "the watch is open")
+    asked = 0
+    while time.monotonic() - began < 2.5 * life:
+        # A new connection each time, by whichever certificate the kubeconfig has now; through the tunnel and back.
+        expect(server.kubectl("get", "--raw", f"/api/v1/nodes/{agent.name}/proxy/healthz") == "ok", "the kubelet answers")
+        asked += 1
+        time.sleep(0.5)
+    expect(asked > 10, asked)
+    for at, was in first.items():
+        expect(served(*at) != was, f"{at} shows another certificate than {was}")
+    expect(open(server.kubeconfig, encoding="utf-8").read() != config, "the admin's kubeconfig has been renewed")
+    for node in (server, agent):
+        expect("renewal_refused" not in node.said() and "not_renewed" not in node.said(), node.said())
+    expect_in("registration.certificates_renewed", agent.said())
+    expect(agent.said().count("tunnel.connected") == 1, "the tunnel was never opened anew")
+    # What was opened by a certificate that has ended since still delivers.
+    server.kubectl("label", "node", agent.name, "renewed=yes")
+    until("the watch tells of it", lambda: b"renewed" in stream.readline())
+    status = server.kubectl("get", "node", agent.name, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}")
+    expect(status == "True", status)
+    agent.terminate()
+    server.terminate()
+
+
+def test_start_without_any_server():
+    """An agent whose servers are all away starts with what it last knew, and is at work as soon as one returns."""
+    server = Node("server").ready()
+    agent = Node("agent", "--server", server.url, "--token", server.token()).ready()
+    token = server.token()
+    agent.terminate()
+    server.terminate()
+    again = Node("agent", "--server", server.url, "--token", token, home=agent.home, at=agent.at, name=agent.name)
+    again.says("starts with what it last knew")
+    until("its kubelet answers", lambda: served(agent.at, 10250))
+    before = again.rss_kib()
+    time.sleep(5)
+    expect(again.rss_kib() < before + 4096, f"memory is flat: {before} {again.rss_kib()}")
+    back = Node("server", home=server.home, at=server.at, name=server.name).ready()
+    again.ready()
+    until("the tunnel stands", lambda: back.kubectl("get", "--raw", f"/api/v1/nodes/{agent.name}/proxy/healthz", check=False)[1] == "ok")
+    # With another cluster's token what was kept is of no use.
+    again.terminate()
+    stranger = Node("server", "--disable-agent").ready()
+    lost = Node("agent", "--server", stranger.url, "--token", stranger.token(), home=agent.home, at=agent.at, name=agent.name).ready()
+    expect("what it last knew" not in lost.said(), lost.said())
+    for node in (lost, stranger, back):
+        node.terminate()
+
+
+run(globals())
