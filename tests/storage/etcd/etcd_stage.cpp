@@ -141,6 +141,9 @@ etcd_access etcd_stage::access(std::size_t first) const {
 etcd_config config_for(const etcd_access& access) {
   etcd_config out;
   out.access = access;
+  if (access.endpoints.size() > 1) return out;
+  // With nobody else to ask, giving up early only makes a test depend on how busy the machine is.
+  out.status_limit = out.attempt_limit = out.operation_limit = out.page_limit = 120s;
   return out;
 }
 
