@@ -27,6 +27,8 @@ PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "60"))   # s; only ends 
 _numbers = itertools.count(1)
 _folder = tempfile.mkdtemp(prefix="troupe-journey-")
 _alive = []
+_nodes = []   # of the test that runs
+TAIL_LINES = 40   # of each node's output, when its test fails
 
 
 def folder(name="d"):
@@ -89,6 +91,7 @@ class Node:
             self.process = subprocess.Popen(line + list(flags), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             env=clean_environment(**(env or {})))
         _alive.append(self.process)
+        _nodes.append(self)
 
     @property
     def url(self):
@@ -209,6 +212,9 @@ def run(names):
         except Exception:
             failed += 1
             print(f"FAILED  {name}: {test.__doc__}\n{traceback.format_exc()}", flush=True)
+            for node in _nodes:
+                print(f"--- {node.command} {node.name}, exit code {node.process.poll()}:", *node.said().splitlines()[-TAIL_LINES:], sep="\n", flush=True)
+        _nodes.clear()
     _end_all()
     shutil.rmtree(_folder, ignore_errors=True)
     print(f"{passed} passed, {failed} failed")
