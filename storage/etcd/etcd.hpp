@@ -49,7 +49,7 @@ class etcd_engine : public engine {
 /// compacted away. Beyond the head changes_after is `invalid` as far as this engine knows the head.
 /// status().keys is counted every few seconds. read_head answers, while somebody follows, the newest revision that a
 /// change carries, once the feed has it: what it answers can be waited for. compact keeps no minimum. verify compares
-/// the members' hashes. The destructor waits for what is in flight, at most operation_limit (a backup: snapshot_limit).
+/// the members' hashes; a difference is `corrupt` when it is still there after two seconds. The destructor waits for what is in flight, at most operation_limit (a backup: snapshot_limit).
 result<std::unique_ptr<engine>> open_etcd(etcd_config config);
 result<std::unique_ptr<etcd_engine>> open_etcd_engine(etcd_config config);
 

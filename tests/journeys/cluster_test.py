@@ -87,6 +87,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.server, self.keys, self.number = server, keys, number
         self.history, self.commits, self.stopping = [], [], threading.Event()
+        self.last = None   # what it was told last, for whoever asks why nothing moves
         self.start()
 
     def note(self, op, key, begun, outcome, **more):
@@ -103,14 +104,15 @@ class Client(threading.Thread):
                     admin = self.server.admin()
                     admin.connection.timeout = 4
                 self.step(admin, key, seen, n)
-            except (OSError, http.client.HTTPException):
-                admin = None
+            except (OSError, http.client.HTTPException) as why:
+                admin, self.last = None, repr(why)
                 self.stopping.wait(0.05)
 
     def step(self, admin, key, seen, n):
         begun = next(self.clock)
         if key not in seen:
             status, got = admin.call("GET", f"{MAPS}/{key}")
+            self.last = ("GET", status, got)
             if status == 200:
                 seen[key] = int(got["metadata"]["resourceVersion"])
                 self.note("read", key, begun, "ok", revision=seen[key], value=got["data"]["v"])
@@ -124,6 +126,7 @@ class Client(threading.Thread):
             self.history.append({"client": f"c{self.number}", "key": key, "op": "update", "expected": expected, "value": value,
                                  "start": begun, "outcome": "unknown"})
             raise
+        self.last = ("PUT", status, got)
         if status == 200:
             at = int(got["metadata"]["resourceVersion"])
             self.commits.append(time.monotonic())
@@ -158,6 +161,14 @@ class Work:
 
     def goes_on(self, besides, since):
         until("writes go on", lambda: [t for t in self.commits(besides) if t > since])
+
+    def goes_on_at(self, server, since):
+        clients = [c for c in self.clients if c.server is server]
+        try:
+            until("it writes again", lambda: [t for c in clients for t in c.commits if t > since])
+        except AssertionError as e:
+            told = [(len(c.history), c.last) for c in clients]
+            raise AssertionError(f"{e}; its clients' requests, and what they were told last: {told}") from None
 
     def end(self):
         for c in self.clients:
@@ -258,7 +269,7 @@ def test_kill_and_freeze():
         until("another leads", lambda: leader(others) in others)
         since = time.monotonic()
         frozen.freeze(signal.SIGCONT)
-        until("the thawed one writes again", lambda: [t for c in work.clients if c.server is frozen for t in c.commits if t > since])
+        work.goes_on_at(frozen, since)
         print("   ", work.end(), flush=True)
     finally:
         stop_all(*servers)

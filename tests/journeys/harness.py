@@ -1,7 +1,8 @@
 """What process-level tests share: a real binary, folders and loopback addresses of their own, and an account.
 
 A test is a function whose name begins with `test_`; its docstring is the promise. `run(globals())` runs them all
-and ends with "N passed, N failed". Every process started here is ended here, by its id.
+and ends with "N passed, N failed". Every process started here is ended here, by its id. TROUPE_TEST_ONLY=word runs the
+tests with that word in their names; TROUPE_TEST_PART=2/3 the second of three parts, each run by a process of its own.
 """
 import base64
 import http.client
@@ -26,6 +27,8 @@ PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "60"))   # s; only ends 
 _numbers = itertools.count(1)
 _folder = tempfile.mkdtemp(prefix="troupe-journey-")
 _alive = []
+_nodes = []   # of the test that runs
+TAIL_LINES = 40   # of each node's output, when its test fails
 
 
 def folder(name="d"):
@@ -88,6 +91,7 @@ class Node:
             self.process = subprocess.Popen(line + list(flags), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             env=clean_environment(**(env or {})))
         _alive.append(self.process)
+        _nodes.append(self)
 
     @property
     def url(self):
@@ -187,13 +191,19 @@ def _end_all():
     _alive.clear()
 
 
-def run(names):
-    """Runs every test_* in `names`, each ending what it started unless it is in `shared`."""
-    passed = failed = 0
+def chosen(names):
+    """The tests of `names` that this process runs, in their order: every test is in exactly one part."""
     wanted = os.environ.get("TROUPE_TEST_ONLY", "")
-    for name, test in list(names.items()):
-        if not name.startswith("test_") or wanted not in name:
-            continue
+    part, parts = (int(n) for n in os.environ.get("TROUPE_TEST_PART", "1/1").split("/"))
+    tests = [(name, test) for name, test in names.items() if name.startswith("test_")]
+    expect(1 <= part <= parts <= len(tests), f"there is no part {part}/{parts} of {len(tests)} tests")
+    return [(name, test) for name, test in tests[part - 1::parts] if wanted in name]
+
+
+def run(names):
+    """Runs what is chosen of the test_* in `names`, each ending what it started unless others share it."""
+    passed = failed = 0
+    for name, test in chosen(names):
         began = time.monotonic()
         try:
             test()
@@ -202,6 +212,9 @@ def run(names):
         except Exception:
             failed += 1
             print(f"FAILED  {name}: {test.__doc__}\n{traceback.format_exc()}", flush=True)
+            for node in _nodes:
+                print(f"--- {node.command} {node.name}, exit code {node.process.poll()}:", *node.said().splitlines()[-TAIL_LINES:], sep="\n", flush=True)
+        _nodes.clear()
     _end_all()
     shutil.rmtree(_folder, ignore_errors=True)
     print(f"{passed} passed, {failed} failed")

@@ -75,7 +75,7 @@ def test_own_address():
     expect(is_well(node), seen(node))
     code, said = server().kubectl("get", "--raw", f"/api/v1/nodes/{node.name}:22/proxy/", check=False)
     expect(code != 0, f"another port was reached: {said}")
-    expect_in("connect not allowed: tcp/127.0.0.1:22", said)
+    expect_in(f"port 22 of node {node.name} is neither its kubelet's", said)
     node.terminate()
 
 

@@ -57,7 +57,7 @@ struct threaded final : rig {
   std::string path() const override { return {}; }
 };
 
-/// A configuration for stage's etcd with nothing but its endpoints changed.
+/// A configuration for the stage's etcd: of one member patient, of several with the limits of production.
 etcd_config config_for(const etcd_access& access);
 /// Waits until etcd answers a read.
 void wait_ready(engine& of);

@@ -260,10 +260,15 @@ TEST_CASE("with certificates etcd answers, and a wrong one on either side is tol
   {
     auto e = open_ready(config_for(access));
     CHECK(commit_one(here, *e, create("/registry/k", "v")).what == outcome::kind::committed);
-    auto members = *open_cluster(access);
+    cluster_config patient;
+    patient.access = access;
+    patient.attempt_limit = 30s;
+    auto members = *open_cluster(patient);
     answer<result<std::vector<member>>> list;
     members->members(list.take());
-    CHECK(list.get(here)->size() == 1);
+    const auto listed = list.get(here);
+    REQUIRE(listed.ok());
+    CHECK(listed->size() == 1);
   }
   const auto refused = [&](const etcd_access& by) {
     auto e = *open_etcd(config_for(by));
