@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "actors/balancer/balancer.hpp"
+#include "actors/balancer/status.hpp"
 #include "actors/client/clients.hpp"
+#include "actors/connection/connection.hpp"
 #include "actors/endpoints/refresher.hpp"
 #include "actors/front/front.hpp"
 #include "actors/kubelet/kubelet.hpp"
@@ -13,7 +15,8 @@
 #include "actors/tunnel/session.hpp"
 #include "basis/log.hpp"
 
-// enrolment --enrolled--> agent --+--> balancer (unless inside a server) --> remote api client
+// enrolment --enrolled--> agent --+--> balancer (unless inside a server) --> a connection per server
+//                                 +--> remote api client, through the balancer
 //                                 +--> kubelet's port 10250
 //                                 +--> a tunnel session per server
 //                                 +--> refresher: the list of servers, for balancer and tunnels
@@ -38,6 +41,8 @@ std::vector<std::string> problems(const agent_config& config) {
   if (config.server.host.empty()) out.emplace_back("--server is required: the address of any server, as in https://10.0.0.1:6443");
   if (config.token.empty()) out.emplace_back("--token is required: take it from <data-dir>/server/node-token on a server");
   if (!config.bind_address.empty() && !is_ip_address(config.bind_address)) out.emplace_back("--bind-address must be an IP address");
+  const bool own_loopback = config.server.host == "localhost" || config.server.host == (config.bind_address.starts_with("127.") ? config.bind_address : "127.0.0.1");
+  if (own_loopback && config.server.port == config.balancer_port) out.emplace_back("--server must not be this agent's own load balancer");
   for (const auto& a : config.node_addresses)
     if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
   return out;
@@ -99,7 +104,9 @@ class agent_state {
   void give_up(const std::string& why) { if (tell_.on_refused) tell_.on_refused(why); }
 
   void begin_work(std::shared_ptr<const registration::grant> grant) {
-    grant_ = std::move(grant);
+    auto bounded = std::make_shared<registration::grant>(*grant);
+    if (bounded->servers.size() > endpoints::servers_max) bounded->servers.resize(endpoints::servers_max);
+    grant_ = std::move(bounded);
     step("node " + node_.text + " enrolled");
     rt::end(enrolment_);
     enrolment_ = nullptr;
@@ -120,11 +127,12 @@ class agent_state {
   void open_balancer(const endpoint& kubelet_at) {
     open_tunnels(kubelet_at);
     if (config_.inside_server) return start_kubelet();
-    balancer_ = balancer::make_balancer(*world_, {config_.server, node_});
+    make_balancer();
     self_->send(balancer_, balancer::set_roster{grant_->servers, 1});
     self_->request(balancer_, std::chrono::seconds(5), balancer::start_balancing{{loopback(), config_.balancer_port}})
         .then([this](const endpoint& at) {
           step("load balancer listens on " + to_string(at));
+          open_api_port(at);
           client::remote_config with;
           with.at = at;
           with.server_name = "127.0.0.1";
@@ -148,6 +156,31 @@ class agent_state {
     if (mode == "cluster" || mode == "pod") config_.node_labels["egress.k3s.io/cluster"] = "true";
   }
 
+  void make_balancer() {
+    balancer::balancer_config with;
+    with.fallback = config_.server;
+    with.self = node_;
+    with.connect = [world = world_, grant = grant_](const endpoint& at, connection::owner_actor owner) {
+      connection::connection_config to;
+      to.at = at;
+      to.trust = grant->server_ca;
+      to.self = grant->kubelet_client;
+      return connection::make_connection(*world, std::move(to), std::move(owner));
+    };
+    balancer_ = balancer::make_balancer(*world_, std::move(with));
+  }
+
+  // The API's own port beside the supervisor's, as K3s places it. Whatever else sits there was first: nothing depends on it.
+  void open_api_port(const endpoint& beside) {
+    if (config_.balancer_port < 2) return;
+    const endpoint at{beside.host, static_cast<std::uint16_t>(config_.balancer_port - 1)};
+    // A server of this machine belongs there, also while it is down: its place is not taken, and nobody dials himself.
+    if (at.port == config_.server.port && (at.host == config_.server.host || config_.server.host == "localhost")) return;
+    self_->request(balancer_, std::chrono::seconds(5), balancer::start_balancing{at})
+        .then([this](const endpoint& bound) { step("load balancer also listens on " + to_string(bound)); },
+              [](caf::error& why) { log::warn("agent.api_port_taken", {{"why", rt::reason(why).note}}); });
+  }
+
   void open_tunnels(const endpoint& kubelet_at) {
     make_rules(kubelet_at);
     for (const auto& server : config_.inside_server ? std::vector<endpoint>{config_.server} : grant_->servers) open_tunnel(server);
@@ -161,6 +194,8 @@ class agent_state {
     auto session = tunnel::make_session(*world_, std::move(with), caf::actor_cast<tunnel::tunnel_listener_actor>(rt::strong<agent_actor>(self_)));
     self_->send(session, tunnel::keep_tunnel{server});
     sessions_.emplace_back(server, std::move(session));
+    tunnels_.push_back({server, false, world_->wall->now(), "not yet open"});
+    publish_tunnels();
   }
 
   // Journey J3: a newer list of servers. New ones first; the removed take no new dials and lose their tunnels.
@@ -175,8 +210,10 @@ class agent_state {
     std::erase_if(sessions_, [&](const auto& s) {
       if (is_listed(s.first) || s.first == config_.server) return false;
       self_->send(s.second, tunnel::stop_tunnel{});
+      std::erase_if(tunnels_, [&](const auto& t) { return t.server == s.first; });
       return true;
     });
+    publish_tunnels();
   }
   bool is_own(const std::string& host) const {
     return host == config_.server.host || std::find(config_.node_addresses.begin(), config_.node_addresses.end(), host) != config_.node_addresses.end();
@@ -205,9 +242,14 @@ class agent_state {
 
   void hear_tunnel(const tunnel::tunnel_state& news) {
     if (news.up && !std::exchange(tunnel_told_, true)) step("tunnel to " + to_string(news.server) + " open");
-    if (!balancer_) return;
-    if (news.up) self_->send(balancer_, balancer::server_recovered{news.server});
-    else self_->send(balancer_, balancer::server_lost{news.server});
+    for (auto& t : tunnels_)
+      if (t.server == news.server) t = {news.server, news.up, world_->wall->now(), news.why};
+    publish_tunnels();
+    // A tunnel that came or went says that something has changed; what, a probe finds out.
+    if (balancer_) self_->send(balancer_, balancer::doubt_server{news.server});
+  }
+  void publish_tunnels() {
+    if (world_->publish) world_->publish("tunnels", to_text(balancer::render_tunnels(world_->wall->now(), tunnels_)));
   }
 
   void hear_kubelet(const kubelet::node_readiness& news) {
@@ -243,6 +285,7 @@ class agent_state {
   std::shared_ptr<tunnel::dial_rules> rules_;
   client::reflected_actor pod_rules_;
   std::vector<std::pair<endpoint, tunnel::session_actor>> sessions_;
+  std::vector<balancer::tunnel_facts> tunnels_;   ///< Of each session, what it last said.
   std::uint64_t generation_ = 1;
   bool tunnel_told_ = false, ready_told_ = false;
 };
