@@ -71,6 +71,7 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
     return storage::open_etcd(with);
   };
   w.open_cluster = [](const storage::etcd_access& access) { return storage::open_cluster(access); };
+  w.publish = [](const std::string& topic, std::string text) { rt::theatre::instance().put_notice(topic, std::move(text)); };
   w.give_up = [](const std::string& why) {
     std::fprintf(stderr, "troupe: %s\n", why.c_str());
     std::_Exit(1);

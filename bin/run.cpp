@@ -144,6 +144,9 @@ int run(Config config, const run_options& options, Start start) {
   }
   std::unique_ptr<net::text_socket> admin;
   if (!options.admin_socket.empty()) {
+    // An agent that starts for the first time makes its folders only when it is admitted.
+    if (const auto cut = options.admin_socket.rfind('/'); cut != std::string::npos && cut > 0)
+      (void)world.get().files->make_folder(options.admin_socket.substr(0, cut), 0700);
     auto opened = net::serve_text(options.admin_socket, console::callboard_json);
     if (opened.ok()) admin = std::move(*opened);
     else std::fprintf(stderr, "troupe: no console: %s\n", opened.why().note.c_str());

@@ -18,6 +18,7 @@ constexpr const char* usage_text =
     "troupe, a small Kubernetes\n\n"
     "  troupe server [flags]          a server, and the node beside it\n"
     "  troupe agent [flags]           a node that joins a server\n"
+    "  troupe agent status            the servers that an agent knows, and its tunnels to them\n"
     "  troupe kubectl ...             the installed kubectl, with the admin's kubeconfig\n"
     "  troupe console [--once]        every actor of a running node, stuck ones included\n"
     "  troupe etcd-snapshot ...       save, ls, delete, prune snapshots of the datastore\n"
@@ -57,7 +58,8 @@ int run_node(node::command what, const std::vector<std::string>& rest) {
                                        : bin::run_agent(std::move(read.merged.agent), options);
 }
 
-int run_console(const std::vector<std::string>& rest) {
+/// `troupe console` and `troupe agent status`: both read a node's admin socket.
+int run_look(const std::vector<std::string>& rest, bool status) {
   const auto home = bin::unprivileged_home();
   std::string folder = home.empty() ? "/var/lib/rancher/troupe" : home + "/.rancher/troupe", socket;
   bool as_json = false;
@@ -67,14 +69,17 @@ int run_console(const std::vector<std::string>& rest) {
       if (rest[i].starts_with(flag + "=")) return into = rest[i].substr(flag.size() + 1), true;
       return false;
     };
-    if (rest[i] == "--once") continue;
-    if (rest[i] == "--json") as_json = true;
-    else if (!value("--admin-socket", socket) && !value("--data-dir", folder) && !value("-d", folder)) {
-      std::fprintf(stderr, "usage: troupe console [--once] [--json] [--data-dir DIR | --admin-socket PATH]\n");
-      return rest[i] == "--help" || rest[i] == "-h" ? 0 : 2;
-    }
+    if (!status && rest[i] == "--once") continue;
+    std::string form;
+    bool known = true;
+    if (status ? value("-o", form) || value("--output", form) : rest[i] == "--json") as_json = !status || form == "json";
+    else if (!value("--admin-socket", socket) && !value("--data-dir", folder) && !value("-d", folder)) known = false;
+    if (known && (form.empty() || form == "json" || form == "table")) continue;
+    std::fprintf(stderr, "usage: troupe %s [--data-dir DIR | --admin-socket PATH]\n", status ? "agent status [-o json|table]" : "console [--once] [--json]");
+    return rest[i] == "--help" || rest[i] == "-h" ? 0 : 2;
   }
-  return bin::run_console(socket.empty() ? folder + "/admin.sock" : socket, as_json);
+  if (socket.empty()) socket = folder + "/admin.sock";
+  return status ? bin::run_agent_status(socket, as_json) : bin::run_console(socket, as_json);
 }
 
 }  // namespace
@@ -86,12 +91,13 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? words[1] : "";
   std::vector<std::string> rest;
   if (argc > 2) rest.assign(words.begin() + 2, words.end());
+  if (command == "agent" && !rest.empty() && rest[0] == "status") return run_look({rest.begin() + 1, rest.end()}, true);
   if (command == "server" || command == "agent") {
     hide_arguments(argc, argv, command);
     return run_node(command == "server" ? node::command::server : node::command::agent, rest);
   }
   if (command == "kubectl") return bin::run_kubectl(rest);
-  if (command == "console") return run_console(rest);
+  if (command == "console") return run_look(rest, false);
   if (command == "token" || command == "secrets-encrypt") hide_arguments(argc, argv, command);   // tokens may be among them
   if (command == "token" && !rest.empty() && rest[0] == "rotate") return bin::run_token_rotate(rest);
   if (command == "token") return bin::run_token(rest);

@@ -36,7 +36,10 @@ std::string callboard_json() {
                    {"busy_ms", static_cast<double>(v.busy_ns) / 1e6}, {"longest_slice_ms", static_cast<double>(v.slice_ns_max) / 1e6},
                    {"restarts", v.restarts}, {"state", state_of(v, depth > 0)}, {"last_error", v.last_error}});
   }
-  return to_text({{"actors", std::move(all)}}) + "\n";
+  json notices = json::object();
+  for (const auto& [topic, text] : rt::theatre::instance().notices())
+    if (auto read = parse_json(text); read.ok()) notices[topic] = std::move(*read);
+  return to_text({{"actors", std::move(all)}, {"notices", std::move(notices)}}) + "\n";
 }
 
 result<std::string> callboard_table(const std::string& json_text) {

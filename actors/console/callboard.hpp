@@ -8,7 +8,8 @@
 
 namespace troupe::console {
 
-/// {"actors":[{id, parent, room, name, detail, depth, handled, last_message, busy_ms, state, ...}]}
+/// {"actors":[{id, parent, room, name, detail, depth, handled, last_message, busy_ms, state, ...}], "notices":{topic: what a
+/// room last told of itself}}
 std::string callboard_json();
 /// The same for a terminal; `invalid` when the text is not what callboard_json makes.
 result<std::string> callboard_table(const std::string& json_text);

@@ -20,6 +20,7 @@ std::vector<endpoint> servers_in(const json& object) {
         const auto& number = dig(port, "port");
         const auto host = text_or(dig(address, "ip"));
         if (!number.is_number_unsigned() || number.get<std::uint64_t>() > 65535 || !is_ip_address(host)) continue;
+        if (out.size() == servers_max) return out;
         endpoint at{host, number.get<std::uint16_t>()};
         if (std::find(out.begin(), out.end(), at) == out.end()) out.push_back(std::move(at));
       }
@@ -35,7 +36,8 @@ std::vector<endpoint> kept_servers(const net::files& on, const std::string& file
   const auto& list = dig(*read, "ServerAddresses");
   if (!list.is_array()) return out;
   for (const auto& one : list)
-    if (auto at = parse_endpoint(text_or(one), 6443); at.ok() && is_ip_address(at->host)) out.push_back(std::move(*at));
+    if (out.size() == servers_max) break;
+    else if (auto at = parse_endpoint(text_or(one), 6443); at.ok() && is_ip_address(at->host)) out.push_back(std::move(*at));
   return out;
 }
 
@@ -78,6 +80,7 @@ class refresher_state {
     json list = json::array();
     for (const auto& one : settled_) list.push_back(to_string(one)), all += (all.empty() ? "" : ",") + to_string(one);
     log::info("endpoints.servers_settled", {{"servers", all}});
+    if (settled_.size() == servers_max) log::warn("endpoints.servers_cut", {{"servers_max", servers_max}});
     if (!config_.file.empty()) {
       const json kept{{"ServerURL", "https://" + to_string(config_.first)}, {"ServerAddresses", list}};
       if (auto done = world_->files->write(config_.file, to_text(kept) + "\n", 0600); !done.ok())

@@ -13,7 +13,9 @@ struct refresher_config {
 };
 refresher_actor make_refresher(const rt::world& in, refresher_config config, client::api_actor api, settled_actor owner);
 
-/// The servers in an Endpoints object, in order, each once. Pure.
+/// More servers than this are no list of servers; what is over is left out.
+inline constexpr std::size_t servers_max = 64;
+/// The servers in an Endpoints object, in order, each once, at most servers_max. Pure.
 std::vector<endpoint> servers_in(const json& endpoints_object);
 /// K3s's state file, {"ServerURL":"https://first:6443","ServerAddresses":["a:6443", ...]}; empty when it is missing, unreadable
 /// or of another first server.

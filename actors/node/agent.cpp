@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "actors/balancer/balancer.hpp"
+#include "actors/balancer/status.hpp"
 #include "actors/client/clients.hpp"
+#include "actors/connection/connection.hpp"
 #include "actors/endpoints/refresher.hpp"
 #include "actors/front/front.hpp"
 #include "actors/kubelet/kubelet.hpp"
@@ -13,7 +15,8 @@
 #include "actors/tunnel/session.hpp"
 #include "basis/log.hpp"
 
-// enrolment --enrolled--> agent --+--> balancer (unless inside a server) --> remote api client
+// enrolment --enrolled--> agent --+--> balancer (unless inside a server) --> a connection per server
+//                                 +--> remote api client, through the balancer
 //                                 +--> kubelet's port 10250
 //                                 +--> a tunnel session per server
 //                                 +--> refresher: the list of servers, for balancer and tunnels
@@ -38,6 +41,8 @@ std::vector<std::string> problems(const agent_config& config) {
   if (config.server.host.empty()) out.emplace_back("--server is required: the address of any server, as in https://10.0.0.1:6443");
   if (config.token.empty()) out.emplace_back("--token is required: take it from <data-dir>/server/node-token on a server");
   if (!config.bind_address.empty() && !is_ip_address(config.bind_address)) out.emplace_back("--bind-address must be an IP address");
+  const bool own_loopback = config.server.host == "localhost" || config.server.host == (config.bind_address.starts_with("127.") ? config.bind_address : "127.0.0.1");
+  if (own_loopback && config.server.port == config.balancer_port) out.emplace_back("--server must not be this agent's own load balancer");
   for (const auto& a : config.node_addresses)
     if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
   return out;
@@ -98,15 +103,22 @@ class agent_state {
   void step(const std::string& text) { if (tell_.on_step) tell_.on_step(text); }
   void give_up(const std::string& why) { if (tell_.on_refused) tell_.on_refused(why); }
 
+  static std::shared_ptr<const registration::grant> bounded(std::shared_ptr<const registration::grant> grant) {
+    if (grant->servers.size() <= endpoints::servers_max) return grant;
+    auto out = std::make_shared<registration::grant>(*grant);
+    out->servers.resize(endpoints::servers_max);
+    return out;
+  }
+
   void begin_work(registration::enrolled got) {
-    grant_ = std::move(got.what);
+    grant_ = bounded(std::move(got.what));
     step("node " + node_.text + (got.fresh ? " enrolled" : " starts with what it last knew"));
     open_port();
   }
 
   // Certificates have been renewed, or a server has answered at last. What is open goes on as it was opened.
   void renew(std::shared_ptr<const registration::grant> grant) {
-    grant_ = std::move(grant);
+    grant_ = bounded(std::move(grant));
     auto tls = world_->tls->make_server({grant_->kubelet_serving, grant_->client_ca});
     if (tls.ok() && port_) self_->send(port_, front::replace_identity{*tls});
     for (const auto& s : sessions_) self_->send(s.second, tunnel::use_identity{grant_->server_ca, grant_->kubelet_client});
@@ -127,11 +139,12 @@ class agent_state {
   void open_balancer(const endpoint& kubelet_at) {
     open_tunnels(kubelet_at);
     if (config_.inside_server) return start_kubelet();
-    balancer_ = balancer::make_balancer(*world_, {config_.server, node_});
+    make_balancer();
     self_->send(balancer_, balancer::set_roster{grant_->servers, 1});
     self_->request(balancer_, std::chrono::seconds(5), balancer::start_balancing{{loopback(), config_.balancer_port}})
         .then([this](const endpoint& at) {
           step("load balancer listens on " + to_string(at));
+          open_api_port(at);
           client::remote_config with;
           with.at = at;
           with.server_name = "127.0.0.1";
@@ -156,6 +169,30 @@ class agent_state {
     if (mode == "cluster" || mode == "pod") config_.node_labels["egress.k3s.io/cluster"] = "true";
   }
 
+  void make_balancer() {
+    balancer::balancer_config with;
+    with.fallback = config_.server;
+    with.self = node_;
+    with.connect = [world = world_, grant = grant_](const endpoint& at, connection::owner_actor owner) {
+      connection::connection_config to;
+      to.at = at;
+      to.trust = grant->server_ca;   // /readyz is for everybody: no certificate of ours that could end
+      return connection::make_connection(*world, std::move(to), std::move(owner));
+    };
+    balancer_ = balancer::make_balancer(*world_, std::move(with));
+  }
+
+  // The API's own port beside the supervisor's, as K3s places it. Whatever else sits there was first: nothing depends on it.
+  void open_api_port(const endpoint& beside) {
+    if (config_.balancer_port < 2) return;
+    const endpoint at{beside.host, static_cast<std::uint16_t>(config_.balancer_port - 1)};
+    // A server of this machine belongs there, also while it is down: its place is not taken, and nobody dials himself.
+    if (at.port == config_.server.port && (at.host == config_.server.host || config_.server.host == "localhost")) return;
+    self_->request(balancer_, std::chrono::seconds(5), balancer::start_balancing{at})
+        .then([this](const endpoint& bound) { step("load balancer also listens on " + to_string(bound)); },
+              [](caf::error& why) { log::warn("agent.api_port_taken", {{"why", rt::reason(why).note}}); });
+  }
+
   void open_tunnels(const endpoint& kubelet_at) {
     make_rules(kubelet_at);
     for (const auto& server : config_.inside_server ? std::vector<endpoint>{config_.server} : grant_->servers) open_tunnel(server);
@@ -169,6 +206,8 @@ class agent_state {
     auto session = tunnel::make_session(*world_, std::move(with), caf::actor_cast<tunnel::tunnel_listener_actor>(rt::strong<agent_actor>(self_)));
     self_->send(session, tunnel::keep_tunnel{server});
     sessions_.emplace_back(server, std::move(session));
+    tunnels_.push_back({server, false, world_->wall->now(), "not yet open"});
+    publish_tunnels();
   }
 
   // Journey J3: a newer list of servers. New ones first; the removed take no new dials and lose their tunnels.
@@ -183,8 +222,10 @@ class agent_state {
     std::erase_if(sessions_, [&](const auto& s) {
       if (is_listed(s.first) || s.first == config_.server) return false;
       self_->send(s.second, tunnel::stop_tunnel{});
+      std::erase_if(tunnels_, [&](const auto& t) { return t.server == s.first; });
       return true;
     });
+    publish_tunnels();
   }
   bool is_own(const std::string& host) const {
     return host == config_.server.host || std::find(config_.node_addresses.begin(), config_.node_addresses.end(), host) != config_.node_addresses.end();
@@ -213,9 +254,14 @@ class agent_state {
 
   void hear_tunnel(const tunnel::tunnel_state& news) {
     if (news.up && !std::exchange(tunnel_told_, true)) step("tunnel to " + to_string(news.server) + " open");
-    if (!balancer_) return;
-    if (news.up) self_->send(balancer_, balancer::server_recovered{news.server});
-    else self_->send(balancer_, balancer::server_lost{news.server});
+    for (auto& t : tunnels_)
+      if (t.server == news.server) t = {news.server, news.up, world_->wall->now(), news.why};
+    publish_tunnels();
+    // A tunnel that came or went says that something has changed; what, a probe finds out.
+    if (balancer_) self_->send(balancer_, balancer::doubt_server{news.server});
+  }
+  void publish_tunnels() {
+    if (world_->publish) world_->publish("tunnels", to_text(balancer::render_tunnels(world_->wall->now(), tunnels_)));
   }
 
   void hear_kubelet(const kubelet::node_readiness& news) {
@@ -252,6 +298,7 @@ class agent_state {
   std::shared_ptr<tunnel::dial_rules> rules_;
   client::reflected_actor pod_rules_;
   std::vector<std::pair<endpoint, tunnel::session_actor>> sessions_;
+  std::vector<balancer::tunnel_facts> tunnels_;   ///< Of each session, what it last said.
   std::uint64_t generation_ = 1;
   bool tunnel_told_ = false, ready_told_ = false;
 };

@@ -77,6 +77,16 @@ void theatre::note_error(const cell& of, std::string text) {
   errors_.emplace_back(of.id, std::move(text));
 }
 
+void theatre::put_notice(const std::string& topic, std::string text) {
+  const std::lock_guard guard(lock_);
+  notices_[topic] = std::move(text);
+}
+
+std::map<std::string, std::string> theatre::notices() {
+  const std::lock_guard guard(lock_);
+  return notices_;
+}
+
 std::vector<cell_view> theatre::views() {
   std::vector<cell_view> out;
   const auto now = now_ns();

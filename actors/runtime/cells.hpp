@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -55,6 +56,9 @@ class theatre {
   /// Living actors, and dead ones that somebody still holds (a leak of handles), in order of id.
   std::vector<cell_view> views();
   void note_error(const cell& of, std::string text);
+  /// The last word of each topic, as rooms tell it through world::publish.
+  void put_notice(const std::string& topic, std::string text);
+  std::map<std::string, std::string> notices();
   /// What happens when an actor fails: nobody restarts one yet, so a real process ends itself here and its
   /// service manager starts it again. Set once, before the first actor; null does nothing.
   void on_failure(std::function<void(const cell&, const std::string& why)> rise) { rise_ = std::move(rise); }
@@ -65,6 +69,7 @@ class theatre {
   std::mutex lock_;   // taken when an actor is born, fails, or is looked at; never per message
   std::vector<std::weak_ptr<cell>> cells_;
   std::vector<std::pair<std::uint64_t, std::string>> errors_;
+  std::map<std::string, std::string> notices_;
   std::size_t sweep_at_ = 1024;
   std::function<void(const cell&, const std::string&)> rise_;
 };

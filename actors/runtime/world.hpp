@@ -51,6 +51,9 @@ struct world {
   /// The same over etcd, and etcd's own members; both return before anybody has answered.
   std::function<result<std::unique_ptr<storage::engine>>(const storage::etcd_access&)> open_etcd;
   std::function<result<std::unique_ptr<storage::cluster>>(const storage::etcd_access&)> open_cluster;
+  /// A room tells people of its own state, whole and anew with each change, as JSON; who looks reads the last word without
+  /// asking any actor. Any thread. Null where nobody looks.
+  std::function<void(const std::string& topic, std::string text)> publish;
   /// Ends the process (or the simulated one) because it cannot go on; the sentence is for a person.
   std::function<void(const std::string& why)> give_up;
 };

@@ -5,6 +5,7 @@
 
 #include "basis/check.hpp"
 #include "net/asio/loop_core.hpp"
+#include "net/asio/carrier.hpp"
 #include "net/asio/tcp_core.hpp"
 
 namespace troupe::net::real {
@@ -12,6 +13,14 @@ namespace {
 constexpr std::size_t spare_buffers_max = 8;
 mono_time clock_now() { return std::chrono::time_point_cast<duration>(std::chrono::steady_clock::now()); }
 }  // namespace
+
+loop_core::loop_core(std::string name) : name_(std::move(name)), alarm_(io) {}
+loop_core::~loop_core() = default;
+
+carrier& loop_core::carrying() {
+  if (!carrier_) carrier_ = std::make_unique<carrier>(*this);
+  return *carrier_;
+}
 
 void loop_core::post(task what) {
   bool wake = false;

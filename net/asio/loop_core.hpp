@@ -18,6 +18,7 @@
 namespace troupe::net::real {
 
 class tcp_core;
+class carrier;
 
 /// Something with a socket on the loop. When the loop stops, what still waits for its socket is
 /// woken once more, so that loop and resident do not keep each other for ever.
@@ -31,7 +32,8 @@ class loop_resident {
 
 class loop_core : public std::enable_shared_from_this<loop_core> {
  public:
-  explicit loop_core(std::string name) : name_(std::move(name)), alarm_(io) {}
+  explicit loop_core(std::string name);
+  ~loop_core();
 
   ::asio::io_context io{1};
 
@@ -52,6 +54,8 @@ class loop_core : public std::enable_shared_from_this<loop_core> {
   /// Any thread: a port may be opened before the loop runs.
   void move_in(loop_resident* who);
   void move_out(loop_resident* who);
+  /// What carries plain TCP connections; made when first asked for, on the loop's thread.
+  carrier& carrying();
   /// An empty buffer for writing, with its capacity if one was given back before.
   std::string take_buffer();
   void give_back(std::string&& buffer);
@@ -74,6 +78,7 @@ class loop_core : public std::enable_shared_from_this<loop_core> {
   std::unordered_set<loop_resident*> residents_;    ///< All are treated alike, so their order does not matter.
   std::unique_ptr<char[]> read_buffer_;
   std::vector<std::string> spare_;
+  std::unique_ptr<carrier> carrier_;
   std::thread thread_;
   std::thread::id owner_;
 };

@@ -7,14 +7,16 @@
 #include <cerrno>
 #include <cstring>
 
+#include "net/asio/carrier.hpp"
 #include "net/asio/tcp_core.hpp"
+#include "net/relay/self_carrying.hpp"
 
 namespace troupe::net::real {
 namespace {
 
 constexpr int keep_idle_seconds = 30, keep_interval_seconds = 10, keep_probes = 3;
 
-class tcp_stream final : public stream {
+class tcp_stream final : public stream, public self_carrying {
  public:
   explicit tcp_stream(std::shared_ptr<tcp_core> core) : core_(std::move(core)) {}
   ~tcp_stream() override { core_->let_go(); }
@@ -31,6 +33,12 @@ class tcp_stream final : public stream {
   }
   endpoint local_address() const override { return core_->address(false); }
   endpoint remote_address() const override { return core_->address(true); }
+  std::unique_ptr<relay> carry_with(stream& other, callback<void(error)>& ended) override {
+    auto* far = dynamic_cast<tcp_stream*>(&other);
+    if (!far || far->core_->on() != core_->on() || !core_->is_free() || !far->core_->is_free()) return nullptr;
+    const int first = core_->release(), second = far->core_->release();
+    return carry(core_->on(), first, second, std::move(ended));
+  }
 
  private:
   std::shared_ptr<tcp_core> core_;
@@ -79,6 +87,18 @@ tcp_core::tcp_core(std::shared_ptr<loop_core> on, int fd, bool v6)
 }
 
 tcp_core::~tcp_core() { loop_->move_out(this); }
+
+bool tcp_core::is_free() {
+  if (dirty_ && !writing_) flush();
+  return !over_ && !closing_ && !broken_ && !writing_ && !end_ && !sink_ && unsent() == 0;
+}
+
+int tcp_core::release() {
+  over_ = true;
+  ::asio::error_code bad;
+  socket_.release(bad);
+  return std::exchange(fd_, -1);
+}
 
 void tcp_core::evict() {
   over_ = true;

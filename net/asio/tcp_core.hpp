@@ -24,6 +24,11 @@ class tcp_core final : public loop_resident, public std::enable_shared_from_this
   void close();
   void let_go();           ///< The handle dies: aborts unless closing.
   void flush_turn();       ///< The turn ends.
+  /// Nobody listens, nothing is queued and nothing has ended: it may be released. Sends what gathered in this turn.
+  bool is_free();
+  /// Gives the descriptor up to whoever carries it from now on. Only while is_free(). What was not read stays with it.
+  int release();
+  const std::shared_ptr<loop_core>& on() const noexcept { return loop_; }
   void evict() override;   ///< The loop has stopped.
   endpoint address(bool far) const;
 

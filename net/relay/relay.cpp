@@ -1,5 +1,7 @@
 #include "net/relay/relay.hpp"
 
+#include "net/relay/self_carrying.hpp"
+
 namespace troupe::net {
 namespace {
 
@@ -102,6 +104,8 @@ class handle final : public relay {
 }  // namespace
 
 std::unique_ptr<relay> splice(shard& on, stream_ptr first, stream_ptr second, callback<void(error)> ended) {
+  if (auto* able = dynamic_cast<self_carrying*>(first.get()))
+    if (auto cheap = able->carry_with(*second, ended)) return cheap;
   auto both = std::make_shared<splicer>(on, std::move(first), std::move(second), std::move(ended));
   both->begin();
   return std::make_unique<handle>(std::move(both));

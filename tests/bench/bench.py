@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Figures of nodes and clusters: `bench.py BUILD_FOLDER [start|idle|storage|api|observed|etcd|cluster|failover ...]`
+"""Figures of nodes and clusters: `bench.py BUILD_FOLDER [start|idle|storage|api|observed|etcd|cluster|failover|link ...]`
 (the first five by default; `datastore` is storage, etcd and cluster).
 
 Prints a table a person can read and, as its last line, one JSON document. Starts and ends only its own
 processes, on loopback addresses of its own, in a temporary folder. Nothing here asserts a time.
 """
-import base64, json, os, re, shutil, signal, ssl, statistics, subprocess, sys, tempfile, time, http.client
+import base64, json, os, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, http.client
 
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 NAMES = sys.argv[2:] or ["start", "idle", "storage", "api", "observed"]
 if NAMES == ["link"]:
-    NAMES = ["tunnel", "agents"]
+    NAMES = ["link", "tunnel", "agents"]
 if NAMES == ["datastore"]:
     NAMES = ["storage", "etcd", "cluster"]
 TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.exists(p))
@@ -19,9 +19,10 @@ GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "se
          "observed_cost_percent": 5, "storage_ratio_1": 1.3, "storage_ratio_16": 8, "storage_ratio_256": 40,
          "tunnel_ratio": 0.6, "tunnel_call_p99_ms": 20, "agents_kib_each": 100, "agents_back_s": 5,
          "storage_idle_syncs_ratio": 50, "storage_idle_bytes_ratio": 15,
+         "link_ratio_64": 1, "link_ratio_1000": 1, "link_p50_ratio_64": 1, "link_p50_ratio_1000": 1, "link_troupe_bytes_per_idle_connection": 2048,
          "etcd_client_ratio_16": 0.9, "etcd_client_ratio_256": 0.9, "cluster_ratio_256": 0.65,
          "failover_kill_median_s": 1.0, "failover_kill_worst_s": 2.5, "failover_freeze_median_s": 1.0, "failover_freeze_worst_s": 2.5}
-MORE_IS_BETTER = {"tunnel_ratio", "api_creates_per_second_256", "storage_ratio_1", "storage_ratio_16", "storage_ratio_256",
+MORE_IS_BETTER = {"tunnel_ratio", "link_ratio_64", "link_ratio_1000", "api_creates_per_second_256", "storage_ratio_1", "storage_ratio_16", "storage_ratio_256",
                   "storage_idle_syncs_ratio", "storage_idle_bytes_ratio", "etcd_client_ratio_16", "etcd_client_ratio_256",
                   "cluster_ratio_256"}
 
@@ -252,6 +253,94 @@ def bench_failover(top, out):
     print("\n".join(lines[:-1]))
     for how, got in json.loads(lines[-1])["failover"].items():
         out[f"failover_{how}_median_s"], out[f"failover_{how}_worst_s"] = got["median_s"], got["worst_s"]
+
+
+def status_of(pid):
+    text = open(f"/proc/{pid}/status").read()
+    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+
+
+def cpu_of(pid):
+    """Seconds of processor that all threads of a process have used."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+HAPROXY = """
+global
+  nbthread 1
+  maxconn 9500
+defaults
+  mode tcp
+  timeout connect 3s
+  timeout client 1h
+  timeout server 1h
+listen all
+  bind {at}
+  maxconn 9500
+  server one {to}
+"""
+
+
+def bench_link(top, out):
+    """The balancer's forwarding beside HAProxy in TCP mode: one thread each, the same backend, in turn, medians."""
+    program, to = build("tests/bench/link_bench"), "127.0.0.41:7001"
+    ways = {"troupe": "127.0.0.41:7002", "haproxy": "127.0.0.41:7003", "direct": to}
+    open(f"{top}/haproxy.cfg", "w").write(HAPROXY.format(at=ways["haproxy"], to=to))
+
+    def begin(way):
+        line = [program, "forward", ways[way], to] if way == "troupe" else ["haproxy", "-db", "-f", f"{top}/haproxy.cfg"]
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        host, port = ways[way].split(":")
+        for _ in range(500):
+            try:
+                socket.create_connection((host, int(port)), 1).close()
+                return process
+            except OSError:
+                time.sleep(0.02)
+        raise SystemExit(way + " does not listen")
+
+    backend = subprocess.Popen([program, "backend", to])
+    running = []
+    try:
+        time.sleep(0.3)
+        running = {way: begin(way) for way in ("troupe", "haproxy")}
+        rounds, seconds = int(os.environ.get("LINK_ROUNDS", "5")), 3
+        for clients in (64, 1000):
+            found = {way: [] for way in ways}
+            for _ in range(rounds):
+                for way in ways:
+                    pid = running[way].pid if way in running else None
+                    before = cpu_of(pid) if pid else 0
+                    got = json.loads(subprocess.run([program, "load", ways[way], str(clients), str(seconds)], check=True, capture_output=True, text=True).stdout)
+                    # Load counts after half a second of warming up; the processor's time covers that too.
+                    got["cpu_us"] = (cpu_of(pid) - before) / (got["requests_per_second"] * (seconds + 0.5)) * 1e6 if pid else 0.0
+                    found[way].append(got)
+            for way, rows in found.items():
+                for key in ("requests_per_second", "p50_us", "p99_us", "cpu_us"):
+                    out[f"link_{way}_{key}_{clients}"] = statistics.median(r[key] for r in rows)
+            out[f"link_ratio_{clients}"] = statistics.median(a["requests_per_second"] / b["requests_per_second"] for a, b in zip(found["troupe"], found["haproxy"]))
+            out[f"link_p50_ratio_{clients}"] = statistics.median(a["p50_us"] / b["p50_us"] for a, b in zip(found["troupe"], found["haproxy"]))
+            for way in running:
+                out[f"link_{way}_rss_kib_{clients}"] = status_of(running[way].pid)
+        for process in running.values():
+            process.kill()
+            process.wait()
+        for way in ("troupe", "haproxy"):
+            running = {way: begin(way)}
+            before = status_of(running[way].pid)
+            holder = subprocess.Popen([program, "hold", ways[way], "8000"], stdout=subprocess.PIPE, text=True)
+            try:
+                assert holder.stdout.readline() == "held 8000\n", way + " carries no 8000 connections"
+                out[f"link_{way}_bytes_per_idle_connection"] = (status_of(running[way].pid) - before) * 1024 / 8000
+            finally:
+                for process in (holder, running[way]):
+                    process.kill()
+                    process.wait()
+    finally:
+        for process in [backend, *(running.values() if running else [])]:
+            process.kill()
+            process.wait()
 
 
 def main():

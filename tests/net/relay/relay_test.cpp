@@ -1,3 +1,4 @@
+#include "net/relay/first_word.hpp"
 #include "net/relay/relay.hpp"
 
 #include "tests/net/stage.hpp"
@@ -65,7 +66,67 @@ void check_relay(std::unique_ptr<test::stage> (*make)()) {
   }
 }
 
+void check_first_word(std::unique_ptr<test::stage> (*make)()) {
+  auto at = make();
+  auto left = test::connect(*at), right = test::connect(*at);
+  test::recorder client_ear, server_ear;
+  left.near->start(&client_ear);
+  right.far->start(&server_ear);
+  std::optional<word_outcome> out;
+  auto trial = await_first_word(at->on(), std::move(left.far), std::move(right.near), "", [&](word_outcome got) { out = std::move(got); });
+  left.near->write("hello");
+  REQUIRE(at->until([&] { return server_ear.text == "hello"; }));
+  CHECK(!out);
+  right.far->close();   // without a word
+  REQUIRE(at->until([&] { return out.has_value(); }));
+  REQUIRE(out->client);
+  CHECK(!out->server);
+  CHECK(out->said == "hello");
+  CHECK(client_ear.closes == 0);
+
+  // Another server is told the same, and what the client said meanwhile; its first word ends the waiting.
+  left.near->write(" again");
+  auto other = test::connect(*at);
+  test::recorder other_ear;
+  other.far->start(&other_ear);
+  auto client = std::move(out->client);
+  const auto said = out->said;
+  out.reset();
+  trial = await_first_word(at->on(), std::move(client), std::move(other.near), said, [&](word_outcome got) { out = std::move(got); });
+  REQUIRE(at->until([&] { return other_ear.text == "hello again"; }));
+  other.far->write("welcome");
+  REQUIRE(at->until([&] { return out.has_value() && client_ear.text == "welcome"; }));
+  REQUIRE(out->server);
+  auto relay = splice(at->on(), std::move(out->client), std::move(out->server), [](const error&) {});
+  left.near->write("!");
+  other.far->write("?");
+  CHECK(at->until([&] { return other_ear.text == "hello again!" && client_ear.text == "welcome?"; }));
+}
+
 }  // namespace
+
+TEST_CASE("a client whose server ends without a word is kept with what it said, and another server is told the same") {
+  check_first_word(test::make_real_stage);
+  check_first_word(test::make_sim_stage);
+}
+
+TEST_CASE("a client that leaves before the first word, or waits too long for it, is not kept") {
+  auto at = test::make_sim_stage();
+  auto left = test::connect(*at), right = test::connect(*at);
+  test::recorder client_ear;
+  left.near->start(&client_ear);
+  std::optional<word_outcome> out;
+  auto trial = await_first_word(at->on(), std::move(left.far), std::move(right.near), "", [&](word_outcome got) { out = std::move(got); });
+  REQUIRE(at->until([&] { return out.has_value(); }));   // the limit passes
+  CHECK(out->client);
+  CHECK(out->server);
+  trial = await_first_word(at->on(), std::move(out->client), std::move(out->server), "", [&](word_outcome got) { out = std::move(got); });
+  out.reset();
+  left.near.reset();
+  REQUIRE(at->until([&] { return out.has_value(); }));
+  CHECK(!out->client);
+  CHECK(!out->server);
+}
 
 TEST_CASE("a relay carries both ways, at the pace of the slower, and ends with all that was queued") {
   check_relay(test::make_real_stage);
