@@ -6,6 +6,9 @@
 #include "basis/bytes.hpp"
 
 namespace troupe::registration {
+namespace {
+constexpr std::string_view extra_group_prefix = "system:bootstrappers:";
+}
 
 std::string bootstrap_field(const json& secret, std::string_view key) {
   std::string out;
@@ -38,7 +41,7 @@ result<bootstrap_user> judge_bootstrap_token(const json& secret, std::string_vie
     const auto comma = std::min(extra.find(',', from), extra.size());
     const auto group = extra.substr(from, comma - from);
     // As upstream: a token may only add groups that are marked as such.
-    if (!group.starts_with(std::string(bootstrap_group) + ":")) return no("the token adds a group outside system:bootstrappers:");
+    if (!group.starts_with(extra_group_prefix)) return no("the token adds a group outside system:bootstrappers:");
     out.groups.push_back(group);
     from = comma + 1;
   }

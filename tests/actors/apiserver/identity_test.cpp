@@ -92,7 +92,7 @@ TEST_CASE("a master may ask as somebody else and then is nobody but them; others
   agent.headers.add("Impersonate-User", "system:admin");
   CHECK(code(agent) == 403);
   net::http::request groups_only;
-  groups_only.peer = {true, "system:admin", {"system:masters"}, "", ""};
+  groups_only.peer = {true, "system:admin", {"system:masters"}, "", {}, ""};
   groups_only.headers.add("Impersonate-Group", "dev");
   CHECK(code(groups_only) == 400);
   auto stranger = groups_only;
