@@ -68,6 +68,7 @@ result<checked_snapshot> check_snapshot(const rt::world& in, const ground& on) {
   if (!plain.ok()) return fail(errc::untrusted, path + " cannot be opened with this token: it is of another cluster, or the cluster's token was another then; nothing was touched");
   auto data = parse_json(*plain);
   if (!data.ok()) return fail(errc::corrupt, path + ".json: its bootstrap data cannot be read; nothing was touched");
+  if (auto fits = membership::check_bootstrap(files, on.folder, *data); !fits.ok()) return fail(fits.code(), fits.why().note + "; nothing was touched");
   out.bootstrap = std::move(*data);
   return out;
 }
