@@ -28,6 +28,14 @@ struct record {
   std::int64_t version = 0;    ///< 1 at creation, one more per update.
 };
 
+/// Keys that one operation takes or gives back with its own: an address that belongs to one object only. They hold the
+/// key of their owner, are ordinary keys otherwise, and are written by nothing else but their repair.
+struct claims {
+  std::vector<std::string> take;      ///< All must be absent; else nothing is done, and the outcome is `claimed`.
+  std::vector<std::string> release;   ///< Go whether they are there or not.
+  bytes owner;                        ///< Their value.
+};
+
 /// One compare-and-swap. Without `expected` an erase takes any present revision.
 struct operation {
   enum class kind : std::uint8_t { create, update, erase };
@@ -39,6 +47,9 @@ struct operation {
   /// seconds of a log, always a suffix of the revision order and never a revision that is not relaxed; a revision that
   /// was answered and lost is never used again, reading or following from it is `gone`. Engines may ignore it.
   bool relaxed = false;
+  /// In the same step, all or nothing. Of a shared engine only: the one writer of another knows what is taken, and such
+  /// engines ignore them. At most claims_max keys, else `too_large`.
+  std::shared_ptr<const claims> with = nullptr;
 };
 
 /// What became of one operation.
@@ -46,7 +57,9 @@ struct outcome {
   enum class kind : std::uint8_t {
     committed,        ///< On disk (relaxed: in order); `at` is its revision.
     conflict,         ///< The key is not at the expected revision; `present` is what stands there.
+    claimed,          ///< The key is, but somebody else has what was to be taken: `note` is that key. Not applied.
     too_large,        ///< Key or value over the engine's limit. Not applied.
+    no_space,         ///< The store's quota is used up: nothing is taken before somebody makes room. Not applied.
     overloaded,       ///< Too much is in flight. Not applied.
     unavailable,      ///< Surely not applied.
     outcome_unknown,  ///< Applied or not: read the key before writing it again.
@@ -157,5 +170,6 @@ inline std::string after_prefix(std::string prefix) {
 inline constexpr std::size_t key_bytes_max = 1024;
 inline constexpr std::size_t value_bytes_max = 1536 * 1024;  ///< etcd's own limit on a request.
 inline constexpr std::size_t batch_operations_max = 512;
+inline constexpr std::size_t claims_max = 120;   ///< etcd takes 128 compares and writes in one transaction.
 
 }  // namespace troupe::storage

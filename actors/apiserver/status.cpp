@@ -193,6 +193,7 @@ api_error internal_error(std::string_view what) {
               {{"causes", json::array({{{"message", what}}})}});
 }
 
+api_error insufficient_storage(std::string message) { return make(507, "InsufficientStorage", std::move(message)); }
 api_error unavailable(std::string message, int retry_after_s) {
   return make(503, "ServiceUnavailable", std::move(message), json::object(), retry_after_s);
 }
@@ -222,8 +223,9 @@ api_error from_error(const error& why, const schema::kind& kind, std::string_vie
     case errc::overloaded: return too_many_requests("the server is overloaded, please try again later", 1);
     case errc::unavailable:
     case errc::closed:
-    case errc::refused:
-    case errc::outcome_unknown: return unavailable("the datastore is not available: " + why.text());
+    case errc::refused: return unavailable("the datastore is not available: " + why.text());
+    case errc::outcome_unknown:
+      return timeout("whether the write happened is not known; read before writing again" + (why.note.empty() ? "" : ": " + why.note));
     case errc::timeout: return timeout("request did not complete within requested timeout", 1);
     case errc::untrusted:
     case errc::corrupt:

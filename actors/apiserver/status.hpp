@@ -63,6 +63,8 @@ api_error invalid_options(std::string_view options_kind, const std::vector<cause
 api_error unprocessable_patch(std::string message);                             // 422
 api_error too_many_requests(std::string message, int retry_after_s);            // 429
 api_error internal_error(std::string_view what);                                // 500
+/// Nothing can be stored before somebody makes room. Without Retry-After: that takes hands, or time.
+api_error insufficient_storage(std::string message);                            // 507
 api_error unavailable(std::string message, int retry_after_s = 1);              // 503
 api_error timeout(std::string message, int retry_after_s = 0);                  // 504
 /// `Timeout: Too large resource version: N, current: M`

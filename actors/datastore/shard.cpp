@@ -44,6 +44,7 @@ class shard_state {
         [this](commit_operation& ask) { return take(std::move(ask.what)); },
         [this](follow_prefix& ask) { return follow(std::move(ask)); },
         [this](read_head) { return published_; },
+        [this](read_page& ask) { return read(std::move(ask.what)); },
         [this](batch_settled& done) { settle(done.ticket, std::move(*done.what)); },
         [this](page_settled& done) { settle_page(done.ticket, std::move(*done.what)); },
         [](changes_settled&) {},   // only a shared engine has them
@@ -124,11 +125,15 @@ class shard_state {
   caf::result<storage::page> follow(follow_prefix ask) {
     if (closing_) return rt::refuse(errc::unavailable, "the datastore is closing");
     followers_.push_back({ask.prefix, ask.who, {}});
+    return read({ask.prefix, storage::after_prefix(ask.prefix), 0, 0});
+  }
+
+  caf::result<storage::page> read(storage::range_query what) {
+    if (closing_) return rt::refuse(errc::unavailable, "the datastore is closing");
     auto answer = self_->make_response_promise<storage::page>();
     const auto ticket = ++tickets_;
     pages_.emplace(ticket, answer);
-    storage::range_query all{ask.prefix, storage::after_prefix(ask.prefix), 0, 0};
-    engine_->range(std::move(all), [me = rt::strong<shard_actor>(self_), ticket](result<storage::page> page) {
+    engine_->range(std::move(what), [me = rt::strong<shard_actor>(self_), ticket](result<storage::page> page) {
       rt::post(me, page_settled{ticket, std::make_shared<result<storage::page>>(std::move(page))});
     });
     return answer;

@@ -26,6 +26,10 @@ struct waiting_operation {
   storage::operation what;
   outcome_promise answer;
 };
+struct flying {
+  outcome_promise answer;
+  bool grows = true;            ///< No erase: those are taken even when there is no room.
+};
 /// Committed, but its change has not come by yet.
 struct held_answer {
   outcome what;
@@ -70,6 +74,7 @@ class shared_shard_state {
         [this](commit_operation& ask) { return take(std::move(ask.what)); },
         [this](follow_prefix& ask) { return follow(std::move(ask)); },
         [this](read_head) { return head(); },
+        [this](read_page& ask) { return read_once(std::move(ask.what)); },
         [this](batch_settled& done) { settle(done.ticket, std::move(*done.what)); },
         [this](page_settled& done) { settle_page(done.ticket, std::move(*done.what)); },
         [this](changes_settled& done) { settle_changes(std::move(*done.what)); },
@@ -113,7 +118,7 @@ class shared_shard_state {
       waiting_.pop_front();
       waiting_bytes_ -= next.what.key.size() + next.what.value.size();
       const auto ticket = ++tickets_;
-      in_flight_.emplace(ticket, std::move(next.answer));
+      in_flight_.emplace(ticket, flying{std::move(next.answer), next.what.what != storage::operation::kind::erase});
       std::vector<storage::operation> one;
       one.push_back(std::move(next.what));
       engine_->commit(std::move(one), [me = me(), ticket](storage::committed_batch done) {
@@ -126,9 +131,12 @@ class shared_shard_state {
   void settle(std::uint64_t ticket, storage::committed_batch done) {
     auto found = in_flight_.find(ticket);
     CHECK_THAT(found != in_flight_.end() && done.outcomes.size() == 1);
-    auto answer = std::move(found->second);
+    auto answer = std::move(found->second.answer);
+    const bool grows = found->second.grows;
     in_flight_.erase(found);
     auto& what = done.outcomes[0];
+    if (what.what == outcome::kind::no_space) lose_space(what.note);
+    else if (grows && what.what == outcome::kind::committed && std::exchange(full_, false)) log::info("datastore.space_found", {{"at", what.at}});
     if (what.what == outcome::kind::committed && what.at > published_) {
       const auto at = what.at;
       held_.emplace(at, held_answer{std::move(what), std::move(answer)});
@@ -138,6 +146,14 @@ class shared_shard_state {
     }
     flush();
     finish_closing();
+  }
+
+  /// Said once; what history there is goes now, because only then is there something to give back.
+  void lose_space(const std::string& why) {
+    if (std::exchange(full_, true)) return;
+    log::error("datastore.space_exceeded", {{"why", why}, {"then", "writes are refused, deletions are not: delete what is not needed; a cluster on embedded etcd then goes on by itself, "
+                                                                   "or start its servers with a larger --etcd-quota-bytes; of another etcd: etcdctl compact, defrag --cluster, alarm disarm"}});
+    if (engine_ != nullptr && published_ > 0) datastore::compact(*engine_, published_);
   }
 
   // --- following -------------------------------------------------------------------------------
@@ -151,6 +167,13 @@ class shared_shard_state {
     // Not before the stream's beginning is known: what lies between would be in neither.
     if (!following_) early_.push_back(std::move(wait));
     else read(std::move(wait));
+    return answer;
+  }
+
+  caf::result<storage::page> read_once(storage::range_query what) {
+    if (closing_) return rt::refuse(errc::unavailable, "the datastore is closing");
+    auto answer = self_->make_response_promise<storage::page>();
+    read({std::move(what), answer});
     return answer;
   }
 
@@ -286,6 +309,7 @@ class shared_shard_state {
   void lose_patience() {
     self_->delayed_send(me(), config_.patience, patience_due{});
     if (shard_retry_) ask_head();
+    if (full_ && engine_ != nullptr && !away()) datastore::compact(*engine_, published_);   // what was deleted since makes room, too
     if (!early_.empty() && following_ && !away())
       for (auto& wait : std::exchange(early_, {})) read(std::move(wait));
     pull();
@@ -362,7 +386,7 @@ class shared_shard_state {
   std::unique_ptr<storage::engine> engine_;
   std::deque<waiting_operation> waiting_;
   std::size_t waiting_bytes_ = 0;
-  std::unordered_map<std::uint64_t, outcome_promise> in_flight_;
+  std::unordered_map<std::uint64_t, flying> in_flight_;
   std::multimap<storage::revision, held_answer> held_;
   std::map<std::uint64_t, range_wait> pages_;
   std::vector<range_wait> early_;                 // ranges that wait for the store or for the stream's beginning
@@ -375,6 +399,7 @@ class shared_shard_state {
   std::uint64_t tickets_ = 0;
   storage::revision published_ = 0, compact_to_ = 0;
   std::vector<caf::typed_response_promise<bool>> closers_;
+  bool full_ = false;                             // the store has no room, and it was said
   bool following_ = false, pulling_ = false, asking_ = false, shard_retry_ = false, closing_ = false;
 };
 

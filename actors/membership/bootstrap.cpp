@@ -38,9 +38,12 @@ result<json> gather_bootstrap(const net::files& from, const std::string& folder)
   return out;
 }
 
-result<void> apply_bootstrap(net::files& to, const std::string& folder, const json& data) {
+namespace {
+struct change { std::string path, text; };
+
+/// What applying would write.
+result<std::vector<change>> changes_for(const net::files& to, const std::string& folder, const json& data) {
   if (!data.is_object()) return fail(errc::invalid, "the server's bootstrap data is no object");
-  struct change { std::string path, text; };
   std::vector<change> changes;
   std::string newer;
   for (const auto& file : files) {
@@ -62,7 +65,19 @@ result<void> apply_bootstrap(net::files& to, const std::string& folder, const js
   }
   if (!newer.empty())
     return fail(errc::conflict, newer + " differ from the cluster's and are newer; remove them to take the cluster's, or restore the ones this server had");
-  for (const auto& each : changes)
+  return changes;
+}
+}  // namespace
+
+result<void> check_bootstrap(const net::files& to, const std::string& folder, const json& data) {
+  const auto changes = changes_for(to, folder, data);
+  return changes.ok() ? result<void>() : changes.why();
+}
+
+result<void> apply_bootstrap(net::files& to, const std::string& folder, const json& data) {
+  const auto changes = changes_for(to, folder, data);
+  if (!changes.ok()) return changes.why();
+  for (const auto& each : *changes)
     if (auto done = to.write(each.path, each.text, 0600); !done.ok()) return done.why();
   return {};
 }

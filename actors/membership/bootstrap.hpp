@@ -27,6 +27,8 @@ result<json> gather_bootstrap(const net::files& from, const std::string& folder)
 /// is at least 3 s newer than the data: then nothing is touched and `conflict` names the files, because either side may be
 /// the one that is meant. Unknown fields are ignored; `invalid` when this is no bootstrap data.
 result<void> apply_bootstrap(net::files& to, const std::string& folder, const json& data);
+/// Whether applying would go well: fails as it does, writes nothing.
+result<void> check_bootstrap(const net::files& to, const std::string& folder, const json& data);
 
 /// "/bootstrap/<first 12 hex digits of the password's SHA-256>"; `sha256` are the raw bytes.
 std::string bootstrap_key(std::string_view sha256);

@@ -22,7 +22,7 @@ net::process_order etcd_order(const keeper_config& config, const std::string& na
       "--peer-cert-file=" + file("peer-server-client.crt"), "--peer-key-file=" + file("peer-server-client.key"), "--peer-trusted-ca-file=" + file("peer-ca.crt"), "--peer-client-cert-auth=true",
       "--heartbeat-interval=" + std::to_string(config.timers.heartbeat_ms), "--election-timeout=" + std::to_string(config.timers.election_ms),
       // Fewer raft entries in memory for 5 to 7 % of throughput; without it a member grows to half a gigabyte.
-      "--snapshot-count=5000", "--quota-backend-bytes=4294967296", "--max-request-bytes=2097152", "--pre-vote=true", "--logger=zap", "--log-outputs=stderr"};
+      "--snapshot-count=5000", "--quota-backend-bytes=" + std::to_string(config.quota_bytes), "--max-request-bytes=2097152", "--pre-vote=true", "--logger=zap", "--log-outputs=stderr"};
   if (!initial.empty()) order.arguments.insert(order.arguments.end(), {"--initial-cluster=" + initial, "--initial-cluster-state=" + state});
   order.environment = {"GOGC=50"};
   return order;

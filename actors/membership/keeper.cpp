@@ -240,6 +240,8 @@ class keeper_state {
       return again();
     }
     pause_ = config_.restart_first;
+    const auto says_full = [](const std::string& what) { return what.find("NOSPACE") != std::string::npos; };
+    if (std::any_of(own_.errors.begin(), own_.errors.end(), says_full)) make_room();
     local_->members(report<members_settled, std::vector<storage::member>>(members_, [this](members_result& got) {
       if (got.ok()) take_members(*got);
       again();
@@ -282,6 +284,38 @@ class keeper_state {
     auto access = config_.access;
     access.endpoints = std::move(urls);
     self_->send(owner_, datastore_ready{std::move(access)});
+  }
+
+  // --- etcd's file is full ---------------------------------------------------------------------
+
+  // The leader alone. The shards let history go as soon as they hear of it; what that freed inside the files goes back to
+  // the disk here, one member after the other, we last, since a member is deaf meanwhile. Writing goes on by itself when
+  // the file is well below its quota: then nothing was lost and nothing is hidden.
+  void make_room() {
+    if (own_.leader != own_.id || making_room_ || world_->shard->now() < room_due_) return;
+    making_room_ = true;
+    std::vector<std::string> left{us_.client_url};
+    for (const auto& m : fellows_)
+      if (m.id != own_.id && !m.client_urls.empty()) left.push_back(m.client_urls.front());
+    defragment(std::move(left));
+  }
+  void defragment(std::vector<std::string> left) {
+    if (left.empty()) return weigh();
+    const auto at = left.back();
+    left.pop_back();
+    local_->defragment(at, report<call_settled, void>(calls_, [this, at, left](result<void>& done) {
+      if (!done.ok()) log::warn("membership.defragment_failed", {{"at", at}, {"why", done.why().note}});
+      defragment(left);
+    }));
+  }
+  void weigh() {
+    local_->status(us_.client_url, report<status_settled, storage::member_status>(statuses_, [this](result<storage::member_status>& got) {
+      making_room_ = false;
+      room_due_ = world_->shard->now() + config_.room_every;
+      if (!got.ok() || got->file_bytes > config_.quota_bytes / 10 * 8) return;
+      log::info("membership.space_found", {{"bytes", got->file_bytes}, {"quota", config_.quota_bytes}});
+      for (const auto& m : fellows_) local_->disarm({m.id, storage::alarm_kind::no_space}, report<call_settled, void>(calls_, [](result<void>&) {}));
+    }));
   }
 
   // The leader alone: a place that was asked for and never taken keeps everybody else out.
@@ -367,7 +401,8 @@ class keeper_state {
   std::string waiting_for_, last_words_;
   std::uint64_t run_ = 0;
   duration pause_ = std::chrono::milliseconds(100);
-  bool ready_ = false, removed_ = false, ended_ = false, looking_ = false;
+  mono_time room_due_{};
+  bool ready_ = false, making_room_ = false, removed_ = false, ended_ = false, looking_ = false;
 };
 
 }  // namespace

@@ -27,6 +27,8 @@ struct keeper_config {
   bool join = false;                ///< Without data: ask `known` for the members. Else begin a new cluster.
   storage::etcd_access access;      ///< Certificates for being etcd's client.
   etcd_timers timers;
+  std::uint64_t quota_bytes = 4ull << 30;   ///< How large etcd's file may grow before it refuses writes.
+  duration room_every = std::chrono::seconds(20);   ///< How often the leader tries to make room, while there is none.
   duration restart_first = std::chrono::milliseconds(100), restart_max = std::chrono::seconds(5);
   duration unstarted_max = std::chrono::minutes(5);   ///< A learner that never started goes after this.
 };

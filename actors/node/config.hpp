@@ -51,6 +51,7 @@ struct server_config : common_config {
   std::string datastore_ca, datastore_certificate;        ///< Paths of PEM files, for an etcd of others.
   std::string datastore_key;
   std::uint16_t etcd_client_port = 2379, etcd_peer_port = 2380;
+  std::uint64_t etcd_quota_bytes = 4ull << 30;            ///< etcd refuses writes beyond it.
   // Snapshots of the datastore, whichever it is.
   bool disable_snapshots = false;
   std::string snapshot_schedule = "0 */12 * * *";         ///< actors/snapshots/cron.hpp; UTC.

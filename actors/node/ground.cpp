@@ -193,6 +193,7 @@ membership::keeper_config member_config(const ground& on, const server_keys& key
   out.join = !on.config.server.host.empty();
   out.access = {{}, keys.etcd.server_ca, keys.etcd.client.certificates, std::string(keys.etcd.client.key.reveal())};
   out.timers = timers;
+  out.quota_bytes = on.config.etcd_quota_bytes;
   return out;
 }
 

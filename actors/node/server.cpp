@@ -1,4 +1,5 @@
 #include "actors/apiserver/gate.hpp"
+#include "actors/apiserver/resources/claim_keeper.hpp"
 #include "actors/apiserver/resources/kind_keeper.hpp"
 #include "actors/certificates/signer.hpp"
 #include "actors/client/clients.hpp"
@@ -384,6 +385,7 @@ class server_state {
     if (!config().disable_agent && !shared()) life.own_node = on_.node.text;
     hold(controllers::make_node_life(*world_, life, api, passwords_));
     if (shared()) hold(controllers::make_server_list(*world_, {}, api));
+    if (shared()) hold(apiserver::make_claim_keeper(*world_, {}, shard_));
     if (members_) hold(controllers::make_etcd_members(*world_, api, caf::actor_cast<membership::remover_actor>(members_)));
   }
   void stop_controllers() {

@@ -44,7 +44,22 @@ pb::TxnRequest transaction(const operation& what, revision raw_expected, revisio
   }
   read_on_failure(out, what.key);
   read_on_failure(out, fence_key);
+  if (!what.with) return out;
+  for (const auto& key : what.with->take) {
+    compare_mod(out, key, 0);
+    auto& put = *out.add_success()->mutable_request_put();
+    put.set_key(key);
+    put.set_value(std::string(what.with->owner.view()));
+    read_on_failure(out, key);
+  }
+  for (const auto& key : what.with->release) out.add_success()->mutable_request_delete_range()->set_key(key);
   return out;
+}
+
+/// Of a transaction that was not done: whether what stands at its key is what it wants to find there.
+bool finds(const operation& what, revision raw_expected, const std::optional<pb::KeyValue>& present) {
+  if (what.what == operation::kind::create) return !present;
+  return present && (what.expected == 0 || present->mod_revision() == raw_expected);
 }
 }  // namespace
 
@@ -52,7 +67,12 @@ const char* writes::refusal(const operation& one) const {
   if (one.key.empty()) return "the key is empty";
   if (one.key.size() > key_bytes_max) return "the key is too long";
   if (one.value.size() > value_bytes_max) return "the value is too large";
-  if (!one.key.starts_with(core_.config.prefix) || one.key.starts_with(private_prefix)) return "not a key of this store";
+  const auto foreign = [this](const std::string& key) { return !key.starts_with(core_.config.prefix) || key.starts_with(private_prefix); };
+  if (foreign(one.key)) return "not a key of this store";
+  if (!one.with) return nullptr;
+  if (one.with->take.size() + one.with->release.size() > claims_max) return "more claims than one operation may have";
+  for (const auto* keys : {&one.with->take, &one.with->release})
+    if (std::any_of(keys->begin(), keys->end(), foreign)) return "not a key of this store";
   return nullptr;
 }
 
@@ -130,10 +150,17 @@ void writes::answered(const write_ptr& one, endpoint& at, revision fence, const 
   if (!status.ok()) return failed(one, at, status);
   core_.seen(said.header());
   if (said.succeeded()) return finish(one, outcome::kind::committed, {}, said.header().revision());
-  if (said.responses_size() != 2) return finish(one, outcome::kind::outcome_unknown, "etcd's answer is not one");
+  const int claims = one->what.with ? static_cast<int>(one->what.with->take.size()) : 0;
+  if (said.responses_size() != 2 + claims) return finish(one, outcome::kind::outcome_unknown, "etcd's answer is not one");
   const auto now = read_at(said, 1);
   const revision fence_now = now ? now->mod_revision() : 0;
-  if (fence_now == fence) return conflict(one, read_at(said, 0));
+  if (fence_now == fence) {
+    auto present = read_at(said, 0);
+    if (finds(one->what, core_.raw(one->what.expected), present))
+      for (int i = 0; i < claims; ++i)
+        if (auto taken = read_at(said, 2 + i)) return finish(one, outcome::kind::claimed, std::move(*taken->mutable_key()));
+    return conflict(one, std::move(present));
+  }
   fence_ = std::max(fence_, fence_now);
   send(one);
 }
@@ -149,6 +176,7 @@ void writes::failed(const write_ptr& one, endpoint& at, const grpc::Status& stat
       return doubt(one);
     case verdict::too_large: return finish(one, outcome::kind::too_large, why.note);
     case verdict::overloaded: return finish(one, outcome::kind::overloaded, why.note);
+    case verdict::no_space: return finish(one, outcome::kind::no_space, why.note);
     default: return finish(one, outcome::kind::unavailable, why.note);
   }
 }

@@ -8,6 +8,10 @@
 
 #include "storage/embedded/engine.hpp"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace troupe::storage {
 
 /// `path` is a folder; its parent must exist.
@@ -15,6 +19,7 @@ struct rocksdb_config : embedded_config {
   std::size_t write_buffer_bytes = 4 * 1024 * 1024;  ///< Two of them at most.
   std::size_t block_cache_bytes = 4 * 1024 * 1024;
   int open_files_max = 64;
+  rocksdb::Env* environment = nullptr;               ///< Where RocksDB's files are; null: on this machine. Outlives the engine.
 };
 
 /// Opens the folder, or makes it (mode 0700) when there is none or it is empty. Promises and errors as open_sqlite,

@@ -75,6 +75,7 @@ class silence final : public rocksdb::Logger {
 rocksdb::Options options_for(const rocksdb_config& config) {
   rocksdb::Options out;
   out.info_log = std::make_shared<silence>();
+  if (config.environment != nullptr) out.env = config.environment;
   out.write_buffer_size = config.write_buffer_bytes;
   out.max_write_buffer_number = 3;  // One is filled while two are written out; with two, commits waited for the disk.
   out.target_file_size_base = config.write_buffer_bytes;

@@ -16,12 +16,31 @@ duration shared_store::between(duration least, duration most) {
   return least + duration(static_cast<std::int64_t>(chance_.below(static_cast<std::uint64_t>((most - least).count()) + 1)));
 }
 
+std::optional<record> shared_store::standing_at(const std::string& key) const {
+  auto found = log_.range({key, key + '\0', 0, 1});
+  if (!found.ok() || found->records.empty()) return std::nullopt;
+  return std::move(found->records.front());
+}
+
+/// What is claimed has revisions of its own before the operation's, where etcd gives them all one.
 outcome shared_store::apply(const operation& what) {
-  std::vector<operation> one{what};
-  auto done = log_.apply(std::move(one));
-  if (!done.changes.empty())
-    for (const auto& [age, each] : order_) each->committed(done.changes.front());
-  return std::move(done.outcomes.front());
+  if (full_ && what.what != operation::kind::erase && !what.key.starts_with(private_prefix)) return {outcome::kind::no_space, 0, {}, "database space exceeded"};
+  std::vector<operation> all;
+  if (what.with) {
+    const auto present = standing_at(what.key);
+    const bool fits = what.what == operation::kind::create ? !present : present && (what.expected == 0 || what.expected == present->modified);
+    if (fits) {
+      for (const auto& key : what.with->take)
+        if (standing_at(key)) return {outcome::kind::claimed, 0, {}, key};
+      for (const auto& key : what.with->take) all.push_back({operation::kind::create, key, what.with->owner, 0});
+      for (const auto& key : what.with->release) all.push_back({operation::kind::erase, key, {}, 0});
+    }
+  }
+  all.push_back(what);
+  auto done = log_.apply(std::move(all));
+  for (const auto& change : done.changes)
+    for (const auto& [age, each] : order_) each->committed(change);
+  return std::move(done.outcomes.back());
 }
 
 std::vector<shared_engine*> shared_store::engines_of(const std::string& who) const {
@@ -60,7 +79,7 @@ void shared_store::crash(const std::string& who) {
   for (auto* each : engines_of(who)) each->crash();
 }
 void shared_store::heal() {
-  leaderless_ = false;
+  leaderless_ = full_ = false;
   for (auto& [who, each] : roads_) each = {};
   tell({});
 }

@@ -6,6 +6,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "basis/agenda.hpp"
@@ -44,6 +45,9 @@ class shared_store {
   void reconnect(const std::string& who);
   /// Changes reach `who` this much behind their commits, while answers come as ever.
   void lag(const std::string& who, duration least, duration most);
+  /// The store's quota is used up: nothing but erasing, until there is room.
+  void fill_up() { full_ = true; }
+  void make_room() { full_ = false; }
   /// Somebody compacts everything up to the head: a feed that does not flow now cannot go on where it was.
   void compact();
   /// The server's process dies: no completion is called any more, what is under way is applied or not.
@@ -62,6 +66,7 @@ class shared_store {
     duration lag_min{}, lag_max{};
   };
   bool reachable(const std::string& who) { return !leaderless_ && !roads_[who].cut; }
+  std::optional<record> standing_at(const std::string& key) const;
   outcome apply(const operation& what);
   void tell(const std::string& who);
   std::vector<shared_engine*> engines_of(const std::string& who) const;
@@ -71,7 +76,7 @@ class shared_store {
   rng chance_;
   shared_config config_;
   ledger log_{{.kept_revisions_min = 0}};
-  bool leaderless_ = false;
+  bool leaderless_ = false, full_ = false;
   std::map<std::string, road> roads_;
   std::map<std::uint64_t, shared_engine*> order_;   ///< Every open engine, by age.
   std::uint64_t opened_ = 0;

@@ -146,6 +146,8 @@ void shared_engine::commit(std::vector<operation> many, commit_done done) {
     in(handed_over, [this, one, ticket, full, too_many] {
       if (too_many) finish(one, {outcome::kind::too_large, 0, {}, "more operations than a batch may have"});
       else if (hidden(one->what.key)) finish(one, {outcome::kind::too_large, 0, {}, "not a key of this store"});
+      else if (one->what.with && one->what.with->take.size() + one->what.with->release.size() > claims_max)
+        finish(one, {outcome::kind::too_large, 0, {}, "more claims than one operation may have"});
       else if (full) finish(one, {outcome::kind::overloaded, 0, {}, "too much is in flight"});
       else send(one);
       std::erase_if(writes_, [](const auto& each) { return each.second->done; });

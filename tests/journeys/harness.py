@@ -76,14 +76,15 @@ def until(what, condition, patience=PATIENCE, process=None):
 
 
 class Node:
-    """A server or an agent. `home` keeps its state, so that another Node with the same home is its next life."""
+    """A server or an agent. `home` keeps its state, so that another Node with the same home is its next life. `within` is a
+    program that goes over into ours: `nsenter --net=...`."""
 
-    def __init__(self, command, *flags, home=None, at=None, name=None, env=None):
+    def __init__(self, command, *flags, home=None, at=None, name=None, env=None, within=()):
         self.command, self.home, self.at = command, home or folder(command), at or address()
         self.name = name or f"n{next(_numbers)}"
         self.log = os.path.join(self.home, f"log{next(_numbers)}")
         self.kubeconfig = os.path.join(self.home, "kubeconfig")
-        line = [BINARY, command, "--data-dir", self.home + "/data", "--identity-dir", self.home + "/identity",
+        line = [*within, BINARY, command, "--data-dir", self.home + "/data", "--identity-dir", self.home + "/identity",
                 "--bind-address", self.at, "--node-name", self.name]
         if command == "server":
             line += ["--write-kubeconfig", self.kubeconfig]
@@ -161,12 +162,14 @@ class Admin:
         context = ssl.create_default_context(cafile=ca)
         context.load_cert_chain(pair)
         self.connection = http.client.HTTPSConnection(node.at, 6443, context=context, timeout=PATIENCE)
+        self.warning = ""
 
     def call(self, method, path, body=None, kind="application/json"):
-        """(status, decoded answer); OSError or http.client.HTTPException when the connection breaks."""
+        """(status, decoded answer); OSError or http.client.HTTPException when the connection breaks. `warning` is the answer's."""
         self.connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": kind})
         answer = self.connection.getresponse()
         data = answer.read()
+        self.warning = answer.headers.get("Warning", "")
         try:
             return answer.status, json.loads(data)
         except ValueError:

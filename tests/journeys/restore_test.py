@@ -126,7 +126,7 @@ def test_lost_quorum():
     code, said = on_data_of(one, "--cluster-reset")
     expect(code == 1 and "in use" in said, f"while it runs: {code}: {said}")
     two.kill(), three.kill()
-    one.terminate()   # in order, so that its etcd notes what it knows to be committed
+    one.terminate()
     code, said = until("the data is free", lambda: (lambda got: got if "in use" not in got[1] else None)(on_data_of(one, "--cluster-reset")))
     expect(code == 0, f"{code}: {said}")
     for words in ("the only member", "revisions go on at", "on every other server"):
@@ -142,6 +142,27 @@ def test_lost_quorum():
     mark(two, "together")
     until("both see it", lambda: "together" in marks(one))
     one.terminate(), two.terminate()
+
+
+def test_reset_after_a_kill():
+    """a reset on any server of a cluster that was killed at once keeps every write that was acknowledged, the last one too"""
+    one = start("etcd")
+    join = ("--token", "secret", "--server", one.url)
+    two, three = (Node("server", "--disable-agent", *join).ready() for _ in range(2))
+    servers = (one, two, three)
+    names = [f"m{i:02}" for i in range(12)]
+    for name in names:
+        mark(one, name)
+    for s in servers:
+        s.process.kill()
+    for s in servers:
+        s.process.wait()
+    for s in servers:   # each of them for itself, as if the others were lost
+        code, said = until("the data is free", lambda: (lambda got: got if "in use" not in got[1] else None)(on_data_of(s, "--cluster-reset")))
+        expect(code == 0, f"{code}: {said}")
+        back = again(s).ready()
+        expect(marks(back) == names, f"{s.name}: {marks(back)}\n{said}")
+        expect(back.terminate() == 0, back.said())
 
 
 def test_nothing_to_reset():

@@ -24,7 +24,7 @@ LAYERS = {   # layer -> (first-party prefixes, libraries) that it may include
     "storage": (["basis/", "storage/"], {"sqlite", "rocksdb"}),
     "actors": (["basis/", "net/", "storage/", "actors/"], {"caf"}),
     "bin": (["basis/", "net/", "storage/", "actors/", "bin/"], {"caf", "asio", "openssl", "cli11"}),
-    "tests": (["basis/", "net/", "storage/", "actors/", "bin/", "tests/"], {"caf", "asio", "openssl", "wslay", "sqlite", "doctest", "zlib"}),
+    "tests": (["basis/", "net/", "storage/", "actors/", "bin/", "tests/"], {"caf", "asio", "openssl", "wslay", "sqlite", "rocksdb", "doctest", "zlib"}),
 }
 # What makes a port real or simulated; the actors know ports only.
 BEHIND_PORTS = re.compile(r"^(net/asio/|net/sim/|net/host/real\.hpp|net/tls/openssl\.hpp|storage/(sqlite|rocksdb|etcd|memory|sim)/)")

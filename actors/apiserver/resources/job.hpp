@@ -7,10 +7,9 @@
 #include <vector>
 
 #include "actors/apiserver/messages.hpp"
-#include "actors/apiserver/resources/at_rest.hpp"
 #include "actors/apiserver/resources/rules/write.hpp"
+#include "actors/apiserver/resources/service_claims.hpp"
 #include "actors/apiserver/resources/service_ranges.hpp"
-#include "actors/runtime/errors.hpp"
 
 namespace troupe::apiserver {
 
@@ -19,7 +18,6 @@ inline constexpr unsigned generate_tries_max = 8;
 // How often a refusal looks at what other servers wrote before it stands: the namespaces' keeper tells us of a new
 // namespace in its own time.
 inline constexpr unsigned looks_max = 1, namespace_looks_max = 3;
-inline constexpr std::size_t rewrite_batch = 64;
 inline constexpr auto reload_pause = std::chrono::milliseconds(500);
 
 /// One write on its way. Shared by the continuations of its commits.
@@ -32,6 +30,7 @@ struct job : std::enable_shared_from_this<job> {
   allocation_plan plan;
   allocation_grant grant;
   bool reserved = false;
+  std::shared_ptr<const storage::claims> claims;   ///< What the write takes and gives back, where servers share a store.
   unsigned looks = 0;
   bool about_namespace = false;   ///< What was refused last was the namespace.
   bool certain = false;           ///< The datastore itself refused: looking again is useless.
@@ -66,28 +65,5 @@ inline write_context context_of(const job& j, wall_time now) {
   ctx.validation = t.ask.validation;
   return ctx;
 }
-
-/// Some objects being stored once more. Shared by the continuations of its commits; `open` of them have not answered.
-struct rewriting {
-  caf::typed_response_promise<secrets::rewritten> answer;
-  secrets::rewritten sum = {};
-  std::string trouble = {};
-  std::size_t open = 1;
-
-  void settle(const at_rest& now, std::string bad) {
-    if (!bad.empty()) trouble = std::move(bad);
-    if (--open > 0) return;
-    sum.left = now.stale();
-    sum.unreadable = now.unreadable();
-    if (trouble.empty()) answer.deliver(sum);
-    else answer.deliver(rt::refuse(errc::unavailable, trouble));
-  }
-  /// A conflict is no trouble: somebody else wrote it, and not under the old key.
-  void settle(const at_rest& now, const storage::outcome& got) {
-    sum.done += got.what == storage::outcome::kind::committed;
-    const bool heard = got.what == storage::outcome::kind::committed || got.what == storage::outcome::kind::conflict;
-    settle(now, heard ? std::string() : "the datastore did not take a write: " + got.note);
-  }
-};
 
 }  // namespace troupe::apiserver

@@ -39,12 +39,21 @@ std::vector<storage::change> differences(const model::snapshot& known, const sto
   return out;
 }
 
+std::shared_ptr<const std::map<std::string, bool, std::less<>>> active_namespaces(const model::snapshot& namespaces) {
+  auto out = std::make_shared<std::map<std::string, bool, std::less<>>>();
+  namespaces.each("", [&](const model::document_ptr& ns) { return out->emplace(ns->name(), !ns->deleting()), true; });
+  return out;
+}
+
 api_error storage_refusal(const storage::outcome& got, const model::schema::kind& kind, std::string_view name) {
   using what = storage::outcome::kind;
   switch (got.what) {
     case what::too_large: return too_large("the object is larger than the datastore takes: " + got.note);
     case what::overloaded: return too_many_requests("the datastore is busy: " + got.note, 1);
     case what::unavailable: return unavailable("the datastore is away: " + got.note);
+    case what::no_space:
+      return insufficient_storage("the datastore has no room left: it takes deletions, and other writes once there is room again (" + got.note + ")");
+    case what::claimed: return unavailable("other servers take addresses faster than this one: " + got.note);
     case what::outcome_unknown: return timeout("the datastore did not say whether the write happened; read before writing again");
     default: return conflict(kind, name);
   }

@@ -1,5 +1,8 @@
 // What a kind keeper computes about the objects it keeps. Pure.
 #pragma once
+#include <map>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +17,9 @@ namespace troupe::apiserver {
 /// went and came again shows as erased at the revision before it was created, then created; what is gone, as erased at the
 /// page's head. So revisions may come more than once.
 std::vector<storage::change> differences(const model::snapshot& known, const storage::page& page, std::string_view prefix);
+
+/// The namespaces there are, by name, and whether objects may be created there.
+std::shared_ptr<const std::map<std::string, bool, std::less<>>> active_namespaces(const model::snapshot& namespaces);
 
 /// What a write that the datastore did not commit is answered with.
 api_error storage_refusal(const storage::outcome& got, const model::schema::kind& kind, std::string_view name);

@@ -6,6 +6,7 @@
 #include "actors/apiserver/resources/rules/relaxed.hpp"
 #include "actors/apiserver/resources/job.hpp"
 #include "actors/apiserver/resources/kept.hpp"
+#include "actors/apiserver/resources/rewriting.hpp"
 #include "actors/apiserver/resources/rules/write.hpp"
 #include "actors/apiserver/wire/decode.hpp"
 #include "actors/apiserver/wire/render.hpp"
@@ -158,8 +159,7 @@ class kind_keeper_state {
 
   void tell_namespaces() {
     if (kind_->plural != "namespaces") return;
-    auto active = std::make_shared<std::map<std::string, bool, std::less<>>>();
-    all_.each("", [&](const model::document_ptr& ns) { return active->emplace(ns->name(), !ns->deleting()), true; });
+    auto active = active_namespaces(all_);
     for (auto& keeper : config_.told_of_namespaces) self_->send(keeper, namespaces_changed{active});
   }
 
@@ -197,6 +197,7 @@ class kind_keeper_state {
 
   void attempt(const job_ptr& j) {
     ++j->tries;
+    j->claims = nullptr;
     switch (j->ask.what->what) {
       case verb::create: return create(j);
       case verb::update: return update(j);
@@ -210,7 +211,7 @@ class kind_keeper_state {
   void refuse(job& j, api_error why) {
     unreserve(j);
     // Another server may have written what this one has not heard of yet.
-    const bool look = why.code == 404 || why.code == 409 || (why.code == 422 && j.ask.what->what != verb::create) || j.about_namespace;
+    const bool look = why.code == 404 || why.code == 409 || (why.code == 422 && (ranges_ || j.ask.what->what != verb::create)) || j.about_namespace;
     if (look && may_be_old(j) && j.looks < (j.about_namespace ? namespace_looks_max : looks_max)) return look_again(j.shared_from_this());
     j.answer.deliver(written{std::move(why), false, std::move(j.warnings)});
   }
@@ -267,7 +268,7 @@ class kind_keeper_state {
     }
     const std::string key = object_key(ctx.ns, name);
     if (all_.find(key)) return taken(j, name, generated ? generate_name : "");
-    if (!reserve(*j, json(), object, name)) return;
+    if (!reserve(*j, json(), object, name, storage_key(key))) return;
     j->created = true;
     store(j, storage::operation{storage::operation::kind::create, storage_key(key), {}, 0}, to_text(object),
           [this, j, name, generated, generate_name](const outcome&) {
@@ -285,8 +286,7 @@ class kind_keeper_state {
 
   void update(const job_ptr& j) {
     const target& t = *j->ask.what;
-    const std::string key = object_key(t.ns, t.name);
-    const auto present = all_.find(key);
+    const auto present = all_.find(object_key(t.ns, t.name));
     const auto ctx = context(*j);
     if (t.what == verb::update) {
       auto body = decode_body(j->ask.content_type, j->ask.body, *t.kind, t.subresource, t.ask.validation);
@@ -324,15 +324,17 @@ class kind_keeper_state {
       refuse(*j, conflict(*kind_, j->ask.what->name));
     };
     const std::string key = storage_key(present->key());
-    if (next.erase)
+    if (next.erase) {
+      give_up_claims(*j, *present);
       return store(j, {storage::operation::kind::erase, key, {}, present->modified()}, to_text(next.object), lost);
-    if (!reserve(*j, old, next.object, ctx.name)) return;
+    }
+    if (!reserve(*j, old, next.object, ctx.name, key)) return;
     const bool relaxed = relaxed_by_content(*kind_, ctx.subresource, old, next.object);
     store(j, {storage::operation::kind::update, key, {}, present->modified(), relaxed}, to_text(next.object), lost);
   }
 
   /// False when it was refused (and answered).
-  bool reserve(job& j, const json& old, json& object, std::string_view name) {
+  bool reserve(job& j, const json& old, json& object, std::string_view name, std::string_view key) {
     if (!ranges_) return true;
     j.plan = plan_allocation(old, object);
     auto granted = ranges_->reserve(j.plan, name);
@@ -340,7 +342,20 @@ class kind_keeper_state {
     j.grant = std::move(std::get<allocation_grant>(granted));
     j.reserved = true;
     grant_allocation(object, j.plan, j.grant);
+    j.claims = config_.shared ? claims_of(j.plan, j.grant, key) : nullptr;
     return true;
+  }
+  void give_up_claims(job& j, const model::document& gone) {
+    if (ranges_ && config_.shared) j.claims = claims_of(holdings(model::parse(gone)), {}, {});
+  }
+  /// Another server has given away what this one thought was free: look at what it did, then take another.
+  void claimed(const job_ptr& j, const outcome& got) {
+    unreserve(*j);
+    auto final = claim_refusal(j->plan, got.note, j->ask.what->name);
+    if (j->looks > 0 && !final && j->tries >= claim_tries_max) final = storage_refusal(got, *kind_, j->ask.what->name);
+    if (j->looks == 0 || !final) return look_again(j);
+    j->certain = true;
+    refuse(*j, std::move(*final));
   }
 
   void remove(const job_ptr& j) {
@@ -361,16 +376,15 @@ class kind_keeper_state {
     const std::string key = storage_key(present->key());
     if (auto* first = std::get_if<update_first>(&plan))
       return store(j, {storage::operation::kind::update, key, {}, present->modified()}, to_text(first->object), lost);
-    const bool whole = std::get<erase_now>(plan).answer_object;
-    erase(j, present, whole, lost);
+    erase(j, present, std::get<erase_now>(plan).answer_object, lost);
   }
 
   template <class Lost>
   void erase(const job_ptr& j, const model::document_ptr& present, bool whole, Lost lost) {
     if (j->ask.what->ask.dry_run) return finish_erase(*j, *present, whole, present->modified());
-    self_->request(writer_, caf::infinite,
-                   datastore::commit_operation{{storage::operation::kind::erase, storage_key(present->key()), {},
-                                                present->modified()}})
+    give_up_claims(*j, *present);
+    storage::operation what{storage::operation::kind::erase, storage_key(present->key()), {}, present->modified(), false, j->claims};
+    self_->request(writer_, caf::infinite, datastore::commit_operation{std::move(what)})
         .then([this, j, present, whole, lost](outcome& got) {
           if (got.what == outcome::kind::committed) return finish_erase(*j, *present, whole, got.at);
           if (got.what == outcome::kind::conflict) return lost(got);
@@ -425,11 +439,13 @@ class kind_keeper_state {
     const bytes value(std::move(text));
     if (!erase) what.value = rest_.dress(value, *chance_);
     what.relaxed = what.relaxed || relaxed_by_place(*kind_, std::string_view(key).substr(0, key.find('/')), what.what);
+    what.with = j->claims;
     self_->request(writer_, caf::infinite, datastore::commit_operation{std::move(what)})
         .then([this, j, key, value, lost](outcome& got) {
+          if (got.what == outcome::kind::claimed) return claimed(j, got);
           if (got.what == outcome::kind::conflict) return lost(got);
           if (got.what != outcome::kind::committed) return refuse(*j, storage_refusal(got, *kind_, j->ask.what->name));
-          j->reserved = false;  // the change feed holds it now
+          unreserve(*j);  // the change feed holds it now
           auto doc = all_.find(key);
           if (!doc || doc->modified() != got.at) {  // changed again, or erased, in the same breath
             auto mine = model::make_document(*kind_, value.view(), 0, got.at);
@@ -442,21 +458,9 @@ class kind_keeper_state {
 
   // --- how they are stored changes -------------------------------------------------------------
 
-  /// Some of what is not stored as it would be now, once more.
   caf::result<secrets::rewritten> rewrite() {
     if (!loaded_ || reloading_) return rt::refuse(errc::unavailable, "the server is still loading its objects");
-    auto round = std::make_shared<rewriting>(rewriting{self_->make_response_promise<secrets::rewritten>()});
-    const auto failed = [this, round](const caf::error& why) { round->settle(rest_, rt::reason(why).text()); };
-    for (const auto& key : rest_.next_stale(rewrite_batch)) {
-      const auto doc = all_.find(key);
-      ++round->open;
-      self_->request(writer_, caf::infinite, datastore::commit_operation{{storage::operation::kind::update, storage_key(key),
-                     rest_.dress(bytes(doc->stored()), *chance_), doc->modified()}})
-          .then([this, round](const outcome& got) { round->settle(rest_, got); }, failed);
-    }
-    // What was under way under another key arrives before this answer does.
-    self_->request(writer_, caf::infinite, datastore::read_head{}).then([this, round](storage::revision) { round->settle(rest_, std::string()); }, failed);
-    return round->answer;
+    return rewrite_stale(self_, writer_, rest_, all_, kind_->storage_prefix, *chance_);
   }
 
   // --- events do not live for ever --------------------------------------------------------------

@@ -7,6 +7,11 @@
 namespace troupe::apiserver {
 namespace {
 const schema::kind& services() { return *schema::find("", "v1", "services"); }
+
+template <class Value>
+void drop(std::multiset<Value>& from, const Value& one) {
+  if (const auto found = from.find(one); found != from.end()) from.erase(found);
+}
 }  // namespace
 
 service_ranges::service_ranges(service_range_config config, rng dice) : config_(std::move(config)), dice_(dice) {
@@ -34,8 +39,8 @@ void service_ranges::hold(const json& service) {
 
 void service_ranges::release(const json& service) {
   const auto held = holdings(service);
-  for (const auto& ip : held.releases_ips) ips_.erase(ip);
-  for (int p : held.releases_ports) ports_.erase(p);
+  for (const auto& ip : held.releases_ips) drop(ips_, ip);
+  for (int p : held.releases_ports) drop(ports_, p);
 }
 
 std::variant<allocation_grant, api_error> service_ranges::reserve(const allocation_plan& plan, std::string_view name) {
@@ -86,10 +91,10 @@ std::variant<allocation_grant, api_error> service_ranges::reserve(const allocati
 }
 
 void service_ranges::give_back(const allocation_plan& plan, const allocation_grant& grant) {
-  ips_.erase(grant.ip);
-  ips_.erase(plan.claims_ip);
-  for (int p : grant.ports) ports_.erase(p);
-  for (int p : plan.claims_ports) ports_.erase(p);
+  drop(ips_, grant.ip);
+  drop(ips_, plan.claims_ip);
+  for (int p : grant.ports) drop(ports_, p);
+  for (int p : plan.claims_ports) drop(ports_, p);
 }
 
 }  // namespace troupe::apiserver

@@ -32,8 +32,9 @@ class service_ranges {
   std::string address(std::uint32_t offset) const;
   service_range_config config_;
   std::uint32_t base_ = 0, size_ = 0;
-  std::set<std::string> ips_;
-  std::set<int> ports_;
+  // As often as it is held: by a Service that is stored, and by a reservation for it.
+  std::multiset<std::string> ips_;
+  std::multiset<int> ports_;
   rng dice_;
 };
 

@@ -307,6 +307,12 @@ class merger {
     span("certificate-life", c.certificate_life);
     span("node-grace", c.node_grace);
     span("node-check-interval", c.node_check_every);
+    if (const auto* v = find("etcd-quota-bytes")) {
+      const auto& t = v->texts.back();
+      const auto [at, bad] = std::from_chars(t.data(), t.data() + t.size(), c.etcd_quota_bytes);
+      if (t.empty() || bad != std::errc() || at != t.data() + t.size() || c.etcd_quota_bytes < 1u << 20)
+        complain(v->where + ": must be a number of bytes, 1048576 or more");
+    }
   }
   void fill_snapshots(server_config& c) {
     toggle("etcd-disable-snapshots", c.disable_snapshots);

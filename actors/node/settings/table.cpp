@@ -83,6 +83,7 @@ constexpr auto table = std::to_array<flag>({
     hidden("certificate-life", server, "8760h", "how long certificates are valid"),
     hidden("node-grace", server, "40s", "how long a silent node counts as alive"),
     hidden("node-check-interval", server, "5s", "how often nodes are looked at"),
+    hidden("etcd-quota-bytes", server, "4294967296", "how large embedded etcd's file may grow; all servers alike"),
     // K3s has these, this version has not.
     later("supervisor-port", server, scalar, "SUPERVISOR_PORT"), later("apiserver-port", server, scalar, "APISERVER_PORT"),
     later("apiserver-bind-address", server, scalar, "APISERVER_BIND_ADDRESS"), later("advertise-port", server),

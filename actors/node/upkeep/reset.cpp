@@ -6,6 +6,7 @@
 #include "basis/bytes.hpp"
 #include "net/tls/sealing.hpp"
 #include "storage/copy.hpp"
+#include "storage/etcd_wal.hpp"
 
 namespace troupe::node {
 namespace {
@@ -67,6 +68,7 @@ result<checked_snapshot> check_snapshot(const rt::world& in, const ground& on) {
   if (!plain.ok()) return fail(errc::untrusted, path + " cannot be opened with this token: it is of another cluster, or the cluster's token was another then; nothing was touched");
   auto data = parse_json(*plain);
   if (!data.ok()) return fail(errc::corrupt, path + ".json: its bootstrap data cannot be read; nothing was touched");
+  if (auto fits = membership::check_bootstrap(files, on.folder, *data); !fits.ok()) return fail(fits.code(), fits.why().note + "; nothing was touched");
   out.bootstrap = std::move(*data);
   return out;
 }
@@ -115,10 +117,29 @@ class resetter {
     while (!name->empty() && name->back() == '\n') name->pop_back();
     auto made = keys();
     if (!made.ok()) return made.why();
+    if (auto all = commit_all(path + "/member/wal"); !all.ok()) return all;
     if (auto done = settle_etcd(*made, path, *name, membership::lone_etcd::begins::without_fellows, 0); !done.ok()) return done;
     if (auto gone = in_.files->remove(path + "/tombstone"); !gone.ok()) return gone;
     did("this server is the only member of its etcd");
     tell_others();
+    return {};
+  }
+  /// An etcd that was killed has not noted its last writes as committed yet; without that the reset would drop them.
+  result<void> commit_all(const std::string& folder) {
+    const auto there = in_.files->list(folder);
+    if (!there.ok()) return there.why();
+    std::string last;   // "0000000000000001-00000000000003e9.wal": number, index of the first entry
+    for (const auto& one : *there)
+      if (one.name.size() == 37 && one.name.ends_with(".wal")) last = std::max(last, one.name);
+    if (last.empty()) return fail(errc::corrupt, folder + " holds no log of etcd");
+    const auto path = folder + "/" + last;
+    auto text = in_.files->read(path);
+    if (!text.ok()) return text.why();
+    const auto whole = storage::with_all_committed(*text, std::strtoull(last.c_str() + 17, nullptr, 16));
+    if (!whole.ok()) return fail(whole.code(), path + ": " + whole.why().note);
+    if (*whole == *text) return {};
+    if (auto done = in_.files->write(path, *whole, 0600); !done.ok()) return done;
+    did("writes that etcd had not noted as committed when it was killed are kept");
     return {};
   }
   void tell_others() {

@@ -158,5 +158,13 @@ TEST_CASE("refusals are said in upstream's words") {
   auto gone = read(deleted_json(pods, "p", "u"));
   CHECK(gone["status"] == "Success");
   CHECK(gone["details"] == read(R"({"kind":"pods","name":"p","uid":"u"})"));
-  CHECK(from_error(fail(errc::outcome_unknown), pods, "p").code == 503);
+  // Not 503: a client that repeats what may have happened would do it twice.
+  const auto unknown = from_error(fail(errc::outcome_unknown, "its answer was lost"), pods, "p");
+  CHECK(unknown.code == 504);
+  CHECK(unknown.reason == "Timeout");
+  CHECK(unknown.message == "Timeout: whether the write happened is not known; read before writing again: its answer was lost");
+  CHECK(unknown.retry_after_s == 0);
+  const auto full = insufficient_storage("no room");
+  CHECK(full.code == 507);
+  CHECK(parse_json(status_json(full))->at("reason") == "InsufficientStorage");
 }

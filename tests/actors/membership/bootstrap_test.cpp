@@ -101,6 +101,20 @@ TEST_CASE("an older file is replaced, one that is newer by seconds stops everyth
   CHECK_FALSE(newer.exists("/s/tls/service.key"));        // nothing was touched, what is missing neither
 }
 
+TEST_CASE("whether bootstrap data can be taken is known before anything is written") {
+  const json data{{"ServerCA", wrapped("theirs")}, {"PasswdFile", wrapped("theirs")}};
+  disk on;
+  REQUIRE(check_bootstrap(on, "/s", data).ok());
+  CHECK(on.all.empty());
+  on.now = noon + std::chrono::seconds(3);
+  on.put("/s/cred/passwd", "ours", 0600);
+  const auto no = check_bootstrap(on, "/s", data);
+  CHECK(no.code() == errc::conflict);
+  CHECK(no.why().note.find("/s/cred/passwd") != std::string::npos);
+  CHECK(on.all.size() == 1);
+  CHECK(check_bootstrap(on, "/s", json(7)).code() == errc::invalid);
+}
+
 TEST_CASE("unknown fields are passed over, and old data without times is taken") {
   disk on;
   REQUIRE(apply_bootstrap(on, "/s", {{"ServerCA", to_base64("old way")}, {"Surprise", 7}, {"../../etc/passwd", wrapped("x")}}).ok());

@@ -109,7 +109,7 @@ TEST_CASE("every field that a flag names arrives where it belongs") {
                                                {"node-taint", "k=v:NoExecute"}, {"node-taint", "only:NoSchedule"},
                                                {"bind-address", "127.0.0.5"}, {"lb-server-port", "7001"}, {"kubelet-port", "7002"},
                                                {"advertise-address", "10.0.0.9"}, {"with-node-id", "true"}, {"node-lease-interval", "250ms"},
-                                               {"node-status-interval", "1m30s"}, {"node-grace", "4s"}, {"node-check-interval", "1s"},
+                                               {"node-status-interval", "1m30s"}, {"node-grace", "4s"}, {"node-check-interval", "1s"}, {"etcd-quota-bytes", "20000000"},
                                                {"cluster-domain", "x.y"}, {"service-cidr", "10.99.0.0/24"}, {"cluster-cidr", "10.98.0.0/16"},
                                                {"log-format", "json"}, {"debug", "true"}, {"admin-socket", "/a.sock"},
                                                {"agent-token", "at"}, {"token", "st"}, {"write-kubeconfig", "/k"}}));
@@ -121,6 +121,7 @@ TEST_CASE("every field that a flag names arrives where it belongs") {
   CHECK(c.node_taints[0] == json{{"key", "k"}, {"value", "v"}, {"effect", "NoExecute"}});
   CHECK(c.node_taints[1] == json{{"key", "only"}, {"effect", "NoSchedule"}});
   CHECK(c.bind_address == "127.0.0.5");
+  CHECK(c.etcd_quota_bytes == 20000000);
   CHECK(c.balancer_port == 7001);
   CHECK(c.kubelet_port == 7002);
   CHECK(c.advertise_address == "10.0.0.9");
@@ -203,7 +204,8 @@ TEST_CASE("values that make no sense are refused by name") {
                                     {"node-label", "=x"}, {"node-label", "x"}, {"node-taint", "x"}, {"node-taint", "a=b:Never"},
                                     {"node-taint", ":NoSchedule"}, {"write-kubeconfig-mode", "0999"}, {"write-kubeconfig-mode", "07777"},
                                     {"disable-agent", "perhaps"}, {"log-format", "xml"}, {"node-grace", "5"}, {"node-grace", "0s"},
-                                    {"node-grace", "99999999999999h"}, {"service-cidr", "10.43.0.0/16,fd00::/112"}})
+                                    {"node-grace", "99999999999999h"}, {"service-cidr", "10.43.0.0/16,fd00::/112"},
+                                    {"etcd-quota-bytes", "1048575"}, {"etcd-quota-bytes", "4GiB"}, {"etcd-quota-bytes", ""}})
     CHECK_MESSAGE(holds(only_error(server_with({{name, value}})), "--" + std::string(name)), name << "=" << value);
 }
 
