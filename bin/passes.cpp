@@ -58,8 +58,8 @@ int complain(const std::string& what) {
   std::fprintf(stderr, "troupe: %s\n", what.c_str());
   return 1;
 }
-int misused(const std::string& what, const char* usage) {
-  std::fprintf(stderr, "troupe: %s\n%s", what.c_str(), usage);
+int misused(const std::string& what, const char* command) {
+  std::fprintf(stderr, "troupe: %s\n`troupe %s --help` lists what there is\n", what.c_str(), command);
   return wrong_use;
 }
 
@@ -115,11 +115,11 @@ std::string full_form(const options& with, const std::string& token) {
 }
 
 int create_token(const options& with) {
-  if (with.words.size() > 2) return misused("one token at a time", token_usage);
+  if (with.words.size() > 2) return misused("one token at a time", "token");
   const auto token = with.words.size() == 2 ? with.words[1] : random_bootstrap_token();
-  if (!registration::is_bootstrap_token(token)) return misused("a bootstrap token is six letters or digits, a dot, and sixteen more, in lower case", token_usage);
+  if (!registration::is_bootstrap_token(token)) return misused("a bootstrap token is six letters or digits, a dot, and sixteen more, in lower case", "token");
   const auto life = parse_span(with.ttl);
-  if (!life) return misused("--ttl is a time as 24h, 90m or 0 (for ever), and not \"" + with.ttl + "\"", token_usage);
+  if (!life) return misused("--ttl is a time as 24h, 90m or 0 (for ever), and not \"" + with.ttl + "\"", "token");
   json data{{"token-id", token.substr(0, 6)}, {"token-secret", token.substr(7)}};
   if (!with.description.empty()) data["description"] = with.description;
   if (life->count() > 0) data["expiration"] = to_rfc3339(system_wall_clock().now() + *life);
@@ -152,7 +152,7 @@ int list_tokens(const options& with) {
     for (const auto* usage : {"authentication", "signing"})
       if (field(std::string("usage-bootstrap-") + usage) == "true") usages += (usages.empty() ? "" : ",") + std::string(usage);
     const auto token = field("token-id") + "." + field("token-secret");
-    const auto left = end ? std::chrono::duration_cast<std::chrono::seconds>(*end - now) : std::chrono::seconds(1);
+    const auto left = end ? std::chrono::ceil<std::chrono::seconds>(*end - now) : std::chrono::seconds(1);
     rows.push_back({token, end ? span_text(left) : "<forever>", end ? to_rfc3339(*end) : "<never>", usages, field("description"), field("auth-extra-groups")});
     out.push_back({{"token", token}, {"expires", end ? json(to_rfc3339(*end)) : json()}, {"usages", usages}, {"description", field("description")}, {"groups", field("auth-extra-groups")}});
   }
@@ -163,7 +163,7 @@ int list_tokens(const options& with) {
 }
 
 int delete_tokens(const options& with) {
-  if (with.words.size() < 2) return misused("which token? An id is enough: `troupe token list` shows them", token_usage);
+  if (with.words.size() < 2) return misused("which token? An id is enough: `troupe token list` shows them", "token");
   int code = 0;
   for (std::size_t i = 1; i < with.words.size(); ++i) {
     auto id = with.words[i];
@@ -190,7 +190,7 @@ constexpr const char* node_usage =
     "       with --server https://HOST:6443 (default: where the server of the data dir listens), --data-dir DIR\n";
 
 int set_lines(const options& with, bool refused) {
-  if (with.words.size() < 2) return misused("which node? `kubectl get nodes` shows them", node_usage);
+  if (with.words.size() < 2) return misused("which node? `kubectl get nodes` shows them", "node");
   json data = json::object();
   for (std::size_t i = 1; i < with.words.size(); ++i) {
     const auto node = parse_node_name(with.words[i]);
@@ -233,10 +233,10 @@ int list_nodes(const options& with) {
 int run_token(const std::vector<std::string>& arguments) {
   const auto with = read_options(arguments);
   if (with.help) return std::fputs(token_usage, stdout), 0;
-  if (!with.unknown.empty()) return misused("`troupe token` knows no " + with.unknown, token_usage);
+  if (!with.unknown.empty()) return misused("`troupe token` knows no " + with.unknown, "token");
   const std::string command = with.words.empty() ? "" : with.words[0];
   if (command == "generate" && with.words.size() == 1) return std::printf("%s\n", random_bootstrap_token().c_str()), 0;
-  if (!with.kubeconfig.empty()) return misused("--kubeconfig is not taken here: the server of --data-dir is asked, as its administrator", token_usage);
+  if (!with.kubeconfig.empty()) return misused("--kubeconfig is not taken here: the server of --data-dir is asked, as its administrator", "token");
   if (command == "create") return create_token(with);
   if (command == "list" && with.words.size() == 1) return list_tokens(with);
   if (command == "delete") return delete_tokens(with);
@@ -247,7 +247,7 @@ int run_token(const std::vector<std::string>& arguments) {
 int run_node_command(const std::vector<std::string>& arguments) {
   const auto with = read_options(arguments);
   if (with.help) return std::fputs(node_usage, stdout), 0;
-  if (!with.unknown.empty()) return misused("`troupe node` knows no " + with.unknown, node_usage);
+  if (!with.unknown.empty()) return misused("`troupe node` knows no " + with.unknown, "node");
   const std::string command = with.words.empty() ? "" : with.words[0];
   if (command == "revoke" || command == "admit") return set_lines(with, command == "revoke");
   if (command == "list" && with.words.size() == 1) return list_nodes(with);

@@ -192,7 +192,11 @@ class enrolment_state {
     const std::string text = to_string(server) + ": " + why.text() + (is_about_time(why) ? "; this machine's clock shows " + to_rfc3339(world_->wall->now()) + ": set it right, it is tried again" : "");
     if (text != std::exchange(last_miss_, text))
       log::warn("registration.server_missed", {{"server", to_string(server)}, {"why", text.substr(to_string(server).size() + 2)}, {"next", "trying on"}});
-    if (++turn_; why.code == errc::untrusted) handshake_->restart();
+    if (++turn_; why.code == errc::untrusted) {
+      // It may be ours that is not trusted any more: then the token decides.
+      if (handshake_->shows_certificate() && why.note.find("alert") != std::string::npos) handshake_->forget_certificate();
+      handshake_->restart();
+    }
     const auto spread = static_cast<std::int64_t>(dice_.below(static_cast<std::uint64_t>(delay_.count() / 2) + 1));
     self_->delayed_send(rt::strong<enrolment_actor>(self_), delay_ / 2 + duration(spread), retry_due{});
     delay_ = std::min(delay_ * 2, config_.delay_max);

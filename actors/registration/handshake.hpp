@@ -47,6 +47,9 @@ class handshake {
   /// Takes the answer to next(). Fails when the server cannot serve it now (try again later; the note
   /// is for the log). A refusal for good shows in next().
   result<void> answer(int status, std::string_view body);
+  /// The certificate of an earlier start is refused before anything is asked: it has ended, or is another cluster's.
+  void forget_certificate() { use_certificate_ = false; }
+  bool shows_certificate() const { return use_certificate_; }
   /// Nobody answered, or not as a server of ours would: begin anew.
   void restart();
 

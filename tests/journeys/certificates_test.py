@@ -17,8 +17,8 @@ def served(host, port):
 
 
 def test_renewal_while_running():
-    """With certificates of half a minute, requests, watches and tunnels go on for several of their lives."""
-    life = 24
+    """With certificates of twelve seconds, requests, watches and tunnels go on for several of their lives."""
+    life = 12
     server = Node("server", "--certificate-life", f"{life}s").ready()
     agent = Node("agent", "--server", server.url, "--token", server.token()).ready()
     began = time.monotonic()

@@ -70,7 +70,7 @@ def healthz(of, at=None):
 def test_own_address():
     """an agent listens on its own address only, and the server reaches its kubelet through the tunnel"""
     node = agent().ready()
-    expect(listens(node.process) == {f"{node.at}:10250", f"{node.at}:6444"}, listens(node.process))
+    expect(listens(node.process) == {f"{node.at}:10250", f"{node.at}:6444", f"{node.at}:6443"}, listens(node.process))
     expect(healthz(node), "healthz through the tunnel")
     expect(is_well(node), seen(node))
     code, said = server().kubectl("get", "--raw", f"/api/v1/nodes/{node.name}:22/proxy/", check=False)

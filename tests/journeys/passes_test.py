@@ -34,7 +34,7 @@ def test_bootstrap_tokens():
     token = command(server, "token", "create", "--description", "for one rack").strip()
     expect(re.fullmatch(r"K10[0-9a-f]{64}::[a-z0-9]{6}\.[a-z0-9]{16}", token), "the full form is printed")
     listed = command(server, "token", "list")
-    for part in ("TOKEN", "EXTRA GROUPS", token.partition("::")[2], "23h", "authentication,signing", "for one rack", "system:bootstrappers:k3s:default-node-token"):
+    for part in ("TOKEN", "EXTRA GROUPS", token.partition("::")[2], "24h", "authentication,signing", "for one rack", "system:bootstrappers:k3s:default-node-token"):
         expect_in(part, listed)
     as_json = json.loads(command(server, "token", "list", "-o", "json"))
     expect(as_json[0]["description"] == "for one rack", as_json)

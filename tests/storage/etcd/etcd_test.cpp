@@ -187,7 +187,7 @@ TEST_CASE("one etcd: revisions, strangers, limits and copies") {
       most = std::max(most, some->size());
       for (const auto& one : *some) REQUIRE(one.at == ++after);
     }
-    CHECK(most < 300);   // 3.2 MB against 64 KiB and one answer of etcd's.
+    CHECK(most < 400);   // Not all at once: 3.2 MB against 64 KiB and what etcd says in one answer, more on a busy machine.
   }
   SUBCASE("pages, limits and old revisions: 1200 keys come whole, at one revision") {
     auto e = open_ready(config);
