@@ -3,13 +3,13 @@
 # last commit into it, and does there what the README says: build as root, then, as an ordinary user without sudo and
 # without a network, `./dev up` twice and `./dev test`. Needs root, debootstrap, and a mirror. About 5 GB.
 #
-#   tests/bare/bare.sh FOLDER [--mirror URL] [--apt-conf FILE] [--ccache FOLDER] [--no-test]
+#   tests/bare/bare.sh FOLDER [--mirror URL, else the first of this machine's own sources] [--apt-conf FILE] [--ccache FOLDER] [--no-test]
 #
 # FOLDER is made, or used again when it was made by this script. --apt-conf: settings of apt that the machine needs.
 # Nothing of it outlives the script: processes and mounts live in namespaces that end with it.
 set -euo pipefail
 here=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
-mirror=http://deb.debian.org/debian conf='' ccache='' root='' test=yes
+mirror='' conf='' ccache='' root='' test=yes
 while [ $# -gt 0 ]; do
   case "$1" in
     --mirror) mirror=$2; shift 2 ;;
@@ -23,6 +23,8 @@ done
 [ -n "$root" ] || { sed -n '2,10p' "$0"; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "bare.sh: root is needed to make a Debian"; exit 1; }
 say() { printf '\n=== %s\n' "$*"; }
+[ -n "$mirror" ] || mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ')
+[ -n "$mirror" ] || { echo "bare.sh: this machine's sources name no mirror of Debian: give one with --mirror"; exit 1; }
 
 make_root() {
   [ ! -f "$root/.bare" ] || return 0
