@@ -13,6 +13,8 @@
 
 namespace troupe::net::real {
 namespace {
+constexpr int not_sent_max = 256 * 1024;
+
 
 constexpr int keep_idle_seconds = 30, keep_interval_seconds = 10, keep_probes = 3;
 
@@ -51,6 +53,8 @@ stream_ptr make_tcp_stream(std::shared_ptr<tcp_core> core) { return std::make_un
 void dress_socket(int fd) {
   const auto set = [fd](int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); };
   set(IPPROTO_TCP, TCP_NODELAY, 1);
+  // What waits shall wait with us, where a small stream can pass a bulky one: the kernel would queue 4 MB.
+  set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent_max);
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
   set(IPPROTO_TCP, TCP_KEEPIDLE, keep_idle_seconds);
   set(IPPROTO_TCP, TCP_KEEPINTVL, keep_interval_seconds);

@@ -4,8 +4,8 @@
 
 namespace troupe::net::tunnel {
 namespace {
-constexpr std::size_t piece_max = 16 * 1024;           // a turn in the fair queue: 16 KiB, then the next stream's
-constexpr std::size_t carrier_unsent_max = 64 * 1024;  // more would only delay the others
+constexpr std::size_t piece_max = 32 * 1024;           // a turn in the fair queue, then the next stream's
+constexpr std::size_t carrier_unsent_max = 128 * 1024;  // more would only delay the others
 constexpr std::size_t overshoot_max = 16 * 1024 * 1024;  // what may be under way when Pause is sent
 constexpr duration sync_grace = std::chrono::seconds(30);
 }  // namespace

@@ -99,14 +99,14 @@ struct bench {
 
   bench() {
     const auto now = system_wall_clock().now();
-    const auto ca = *issuer->make_ca("bench", now, std::chrono::hours(1));
+    const auto ca = *issuer->make_ca("bench", now, std::chrono::hours(24));
     tls::leaf_request leaf;
     leaf.common_name = "server";
     leaf.use = tls::usage::server;
     leaf.addresses = {"127.0.0.1"};
     const auto key = issuer->make_key();
     leaf.public_key = *issuer->public_key_of(key);
-    accepts = *tls_of->make_server({{*issuer->sign(leaf, ca, now, std::chrono::hours(1)), key}, ""});
+    accepts = *tls_of->make_server({{*issuer->sign(leaf, ca, now, std::chrono::hours(24)), key}, ""});
     connects = *tls_of->make_client({ca.certificates, "127.0.0.1", {}});
     server.start(), agent.start(), service.start();
     on(service, [&] {
