@@ -12,6 +12,8 @@ int run_kubectl(const std::vector<std::string>& arguments);
 int run_token(const std::vector<std::string>& arguments);
 /// `troupe node revoke|admit|list` (passes.cpp): likewise.
 int run_node_command(const std::vector<std::string>& arguments);
+/// `troupe certificate check` (certificates.cpp): what a node keeps and when it ends.
+int run_certificate(const std::vector<std::string>& arguments);
 /// [a-z0-9]{6}.[a-z0-9]{16}, unguessable.
 std::string random_bootstrap_token();
 /// Columns as wide as their widest cell, three blanks between; the first row is the heading.

@@ -26,6 +26,7 @@ constexpr const char* usage_text =
     "  troupe token ...               create, list, delete, generate tokens that end: for agents\n"
     "  troupe token rotate            another token for a running server\n"
     "  troupe node ...                revoke, admit, list nodes that shall not be here\n"
+    "  troupe certificate check       this node's certificates and when they end\n"
     "  troupe secrets-encrypt ...     status, enable, disable, rotate-keys: Secrets at rest\n"
     "  troupe install server|agent    as a systemd service\n"
     "  troupe uninstall               the way back\n"
@@ -101,6 +102,7 @@ int main(int argc, char** argv) {
   if (command == "token" || command == "secrets-encrypt") hide_arguments(argc, argv, command);   // tokens may be among them
   if (command == "token" && !rest.empty() && rest[0] == "rotate") return bin::run_token_rotate(rest);
   if (command == "token") return bin::run_token(rest);
+  if (command == "certificate") return bin::run_certificate(rest);
   if (command == "node") return bin::run_node_command(rest);
   if (command == "etcd-snapshot") return bin::run_etcd_snapshot(rest);
   if (command == "datastore") return bin::run_datastore(rest);

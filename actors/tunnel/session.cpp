@@ -30,7 +30,7 @@ class session_state {
         [this](tunnel_opened& got) { run(std::move(got)); },
         [this](tunnel_lost& lost) { lose(lost); },
         [this](retry_due due) { if (due.attempt == attempt_) connect(); },
-        [this](use_identity& next) { config_.trust = std::move(next.trust), config_.self = std::move(next.self); },
+        [this](use_identity& next) { config_.trust = std::move(next.trust), config_.self = std::move(next.self), context_.reset(); },
     };
   }
 
@@ -57,9 +57,12 @@ class session_state {
 
   void connect() {
     ++attempt_;
-    auto context = world_->tls->make_client({config_.trust, server_.host, config_.self});
-    if (!context.ok()) return fail(context.why());
-    world_->dialer->dial(server_, config_.dial_limit, guarded([this, context = *context](result<net::stream_ptr> raw) {
+    if (!context_) {   // reading keys and authorities costs more than a handshake
+      auto made = world_->tls->make_client({config_.trust, server_.host, config_.self});
+      if (!made.ok()) return fail(made.why());
+      context_ = std::move(*made);
+    }
+    world_->dialer->dial(server_, config_.dial_limit, guarded([this, context = context_](result<net::stream_ptr> raw) {
       if (!raw.ok()) return fail(raw.why());
       world_->tls->connect(*world_->shard, std::move(*raw), context, guarded([this](result<net::stream_ptr> safe) {
         if (!safe.ok()) return fail(safe.why());
@@ -120,6 +123,7 @@ class session_state {
   session_config config_;
   tunnel_listener_actor owner_;
   endpoint server_;
+  std::shared_ptr<const net::tls::client_context> context_;   ///< Of the present identity.
   rng dice_{0};
   std::unique_ptr<net::http::client_connection> connection_;
   std::unique_ptr<net::tunnel::session> session_;

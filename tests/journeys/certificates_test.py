@@ -1,10 +1,11 @@
 """Certificates are renewed while everything runs, and nobody notices."""
+import json
 import socket
 import ssl
 import subprocess
 import time
 
-from harness import Node, expect, expect_in, run, until
+from harness import Node, expect, expect_in, run, run_binary, until, write
 
 
 def served(host, port):
@@ -49,6 +50,24 @@ def test_renewal_while_running():
     expect(status == "True", status)
     agent.terminate()
     server.terminate()
+
+
+def test_check():
+    """`certificate check` lists what a node keeps and when it ends, and says so when one cannot be used."""
+    server = Node("server").ready()
+    code, said = run_binary("certificate", "check", "--data-dir", server.home + "/data")
+    expect(code == 0, said)
+    for part in ("FILE", "serving-kube-apiserver.crt", "kube-apiserver", "client-kubelet.crt", "system:node:" + server.name, "364", "3649", "OK"):
+        expect_in(part, said)
+    server.terminate()
+    write(server.home + "/data/server/tls/client-admin.crt", "noise")
+    code, said = run_binary("certificate", "check", "-o", "json", "--data-dir", server.home + "/data")
+    expect(code == 1, said)
+    expect([c["status"] for c in json.loads(said) if c["file"].endswith("client-admin.crt")] == ["UNREADABLE"], said)
+    code, said = run_binary("certificate", "check", "--data-dir", server.home + "/nothing")
+    expect(code == 1, said)
+    expect_in("there is no certificate below", said)
+    expect_in("renewed while the node runs", run_binary("certificate", "rotate")[1])
 
 
 def test_start_without_any_server():
