@@ -255,7 +255,7 @@ class agent_state {
   void hear_tunnel(const tunnel::tunnel_state& news) {
     if (news.up && !std::exchange(tunnel_told_, true)) step("tunnel to " + to_string(news.server) + " open");
     for (auto& t : tunnels_)
-      if (t.server == news.server) t = {news.server, news.up, world_->wall->now(), news.why};
+      if (t.server == news.server) t = {news.server, news.up, t.up == news.up ? t.since : world_->wall->now(), news.why};
     publish_tunnels();
     // A tunnel that came or went says that something has changed; what, a probe finds out.
     if (balancer_) self_->send(balancer_, balancer::doubt_server{news.server});

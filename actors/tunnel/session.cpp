@@ -98,7 +98,7 @@ class session_state {
     };
     session_ = net::tunnel::open(*world_->shard, std::move(*got.over), std::move(with), dice_.fork("ids"));
     delay_ = config_.delay_first;
-    told_ = false;
+    told_.clear();
     log::info("tunnel.connected", {{"server", to_string(server_)}});
     self_->send(owner_, tunnel_state{server_, true, {}});
   }
@@ -109,9 +109,10 @@ class session_state {
     if (lost.attempt != attempt_) return;
     connection_.reset();
     session_.reset();
-    if (!std::exchange(told_, true)) {
-      log::warn("tunnel.lost", {{"server", to_string(server_)}, {"why", lost.why.text()}});
-      self_->send(owner_, tunnel_state{server_, false, lost.why.text()});
+    // Once when it is lost and once for each other reason why it does not come back, not once for each try.
+    if (const auto text = lost.why.text(); text != std::exchange(told_, text)) {
+      log::warn("tunnel.lost", {{"server", to_string(server_)}, {"why", text}});
+      self_->send(owner_, tunnel_state{server_, false, text});
     }
     const auto spread = static_cast<std::int64_t>(dice_.below(static_cast<std::uint64_t>(delay_.count() / 2) + 1));
     self_->delayed_send(rt::strong<session_actor>(self_), delay_ / 2 + duration(spread), retry_due{attempt_});
@@ -129,7 +130,7 @@ class session_state {
   std::unique_ptr<net::tunnel::session> session_;
   std::uint64_t attempt_ = 0;
   duration delay_{};
-  bool told_ = false;
+  std::string told_;   ///< Why it is away, as said last; empty while it is there.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
