@@ -1,5 +1,4 @@
 #include "actors/apiserver/gate.hpp"
-#include "actors/apiserver/resources/claim_keeper.hpp"
 #include "actors/apiserver/resources/kind_keeper.hpp"
 #include "actors/certificates/signer.hpp"
 #include "actors/client/clients.hpp"
@@ -13,6 +12,7 @@
 #include "actors/membership/keeper.hpp"
 #include "actors/node/prepare.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/office/office.hpp"
 #include "actors/node/reach.hpp"
 #include "actors/node/renewer.hpp"
 #include "actors/node/upkeep/mover.hpp"
@@ -374,19 +374,8 @@ class server_state {
 
   void start_controllers() {
     if (stopping_ || !office_.empty()) return;
-    auto api = client_as("system:kube-controller-manager", {"system:masters"});
-    const auto hold = [this](const auto& made) { office_.push_back(caf::actor_cast<caf::strong_actor_ptr>(made)); };
-    hold(controllers::make_namespaces(*world_, api));
-    hold(controllers::make_waiting_pods(*world_, api));
-    hold(controllers::make_token_cleaner(*world_, api));
-    controllers::node_life_config life;
-    life.grace = config().node_grace;
-    life.every = config().node_check_every;
-    if (!config().disable_agent && !shared()) life.own_node = on_.node.text;
-    hold(controllers::make_node_life(*world_, life, api, passwords_));
-    if (shared()) hold(controllers::make_server_list(*world_, {}, api));
-    if (shared()) hold(apiserver::make_claim_keeper(*world_, {}, shard_));
-    if (members_) hold(controllers::make_etcd_members(*world_, api, caf::actor_cast<membership::remover_actor>(members_)));
+    const auto as = [this](std::string user, std::vector<std::string> groups) { return client_as(std::move(user), std::move(groups)); };
+    office_ = open_office(*world_, {config(), on_.node, shared(), as, passwords_, shard_, caf::actor_cast<membership::remover_actor>(members_)});
   }
   void stop_controllers() {
     for (const auto& one : std::exchange(office_, {})) caf::anon_send_exit(caf::actor_cast<caf::actor>(one), caf::exit_reason::user_shutdown);

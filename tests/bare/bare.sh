@@ -23,7 +23,7 @@ done
 [ -n "$root" ] || { sed -n '2,10p' "$0"; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "bare.sh: root is needed to make a Debian"; exit 1; }
 say() { printf '\n=== %s\n' "$*"; }
-[ -n "$mirror" ] || mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ')
+[ -n "$mirror" ] || mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ' || true)
 [ -n "$mirror" ] || { echo "bare.sh: this machine's sources name no mirror of Debian: give one with --mirror"; exit 1; }
 
 make_root() {

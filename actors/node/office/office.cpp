@@ -1,0 +1,27 @@
+#include "actors/node/office/office.hpp"
+
+#include "actors/apiserver/resources/claim_keeper.hpp"
+#include "actors/controllers/controllers.hpp"
+#include "actors/controllers/servers.hpp"
+
+namespace troupe::node {
+
+std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office_needs& with) {
+  std::vector<caf::strong_actor_ptr> out;
+  const auto hold = [&out](const auto& made) { out.push_back(caf::actor_cast<caf::strong_actor_ptr>(made)); };
+  const auto api = with.client_as("system:kube-controller-manager", {"system:masters"});
+  hold(controllers::make_namespaces(in, api));
+  hold(controllers::make_waiting_pods(in, api));
+  hold(controllers::make_token_cleaner(in, api));
+  controllers::node_life_config life;
+  life.grace = with.config.node_grace;
+  life.every = with.config.node_check_every;
+  if (!with.config.disable_agent && !with.shared) life.own_node = with.node.text;
+  hold(controllers::make_node_life(in, life, api, with.passwords));
+  if (with.shared) hold(controllers::make_server_list(in, {}, api));
+  if (with.shared) hold(apiserver::make_claim_keeper(in, {}, with.shard));
+  if (with.members) hold(controllers::make_etcd_members(in, api, with.members));
+  return out;
+}
+
+}  // namespace troupe::node
