@@ -40,6 +40,7 @@ enter() {
   local more=()
   [ "$1" = online ] || more=(--net)
   ROOT=$root CCACHE=$ccache AS=$2 DO=$3 unshare --mount --pid --fork --kill-child "${more[@]}" bash -euc '
+    mount --bind "$ROOT" "$ROOT"   # pivot_root wants a mount
     mount -t proc proc "$ROOT/proc"
     mount --rbind /dev "$ROOT/dev"
     mount --rbind /sys "$ROOT/sys"
@@ -48,7 +49,12 @@ enter() {
     home=/root cache=CCACHE_DIR=/ccache
     # The cache belongs to its owner: others read it.
     [ "$AS" = root ] || { home=/home/$AS; cache="$cache CCACHE_READONLY=true CCACHE_TEMPDIR=/tmp/ccache-$AS"; }
-    exec chroot --userspec="$AS" "$ROOT" /usr/bin/env -i HOME=$home USER=$AS PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    # Not chroot alone: the kernel gives no user namespace, which tests make, to whoever sits in one.
+    cd "$ROOT"
+    mkdir -p .outside
+    pivot_root . .outside
+    umount -l /.outside
+    exec chroot --userspec="$AS" / /usr/bin/env -i HOME=$home USER=$AS PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
       ${CCACHE:+$cache} bash -euc "cd /home/somebody && $DO"'
 }
 
