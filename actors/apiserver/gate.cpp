@@ -2,7 +2,8 @@
 
 #include "actors/apiserver/auth/node_relations.hpp"
 #include "actors/apiserver/identity.hpp"
-#include "actors/apiserver/node_proxy.hpp"
+#include "actors/apiserver/carrying/node_proxy.hpp"
+#include "actors/apiserver/carrying/pod_paths.hpp"
 #include "actors/apiserver/reads.hpp"
 #include "actors/apiserver/respond.hpp"
 #include "actors/apiserver/sinks.hpp"
@@ -10,6 +11,7 @@
 #include "actors/registration/token.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
+#include "net/http/carry.hpp"
 
 namespace troupe::apiserver {
 namespace {
@@ -81,7 +83,8 @@ class gate_state {
     const auto verdict = authorize(user, *asked, relations());
     if (!verdict.allowed) return respond_error(*to, refusal(user, *asked, verdict));
     if (!asked->kind) return serve_path(*asked, *ask, to);
-    if (asked->subresource == "proxy") return proxy(user, *asked, *ask, to);
+    if (asked->subresource == "proxy") return asked->kind->plural == "nodes" ? proxy(*asked, *ask, to) : proxy_pod(asked, ask, to);
+    if (is_carried_to_kubelet(*asked)) return carry_to_kubelet(asked, ask, to);
     if (!is_kept(asked->subresource)) return respond_error(*to, not_served(*asked));
     auto form = negotiate(ask->headers.get("accept"), ask->headers.get("user-agent"), *asked);
     if (auto* bad = std::get_if<api_error>(&form)) return respond_error(*to, *bad);
@@ -101,7 +104,6 @@ class gate_state {
   static api_error not_served(const target& asked) {
     auto out = method_not_allowed(asked.method, asked.kind->plural);
     out.message = "this version of troupe does not serve " + std::string(asked.kind->plural) + "/" + asked.subresource;
-    if (asked.kind->plural == "pods") out.message += ": it runs no containers yet";
     return out;
   }
 
@@ -256,22 +258,63 @@ class gate_state {
 
   // --- carrying on to nodes --------------------------------------------------------------------
 
-  void proxy(const user_info& user, const target& asked, const net::http::request& ask, const exchange_ptr& to) {
-    (void)user;
+  void proxy(const target& asked, const net::http::request& ask, const exchange_ptr& to) {
     const auto named = split_proxy_name(asked.name);
     if (!named || (named->scheme != "" && named->scheme != "https"))
       return respond_error(*to, bad_request("nodes are reached over https only: use NODE or https:NODE:10250"));
     const auto* nodes = schema::find("", "v1", "nodes");
-    if (asked.kind != nodes) return respond_error(*to, no_such_path());
     if (!fans_.at(nodes->storage).all().find(named->name)) return respond_error(*to, not_found(*nodes, named->name));
     std::string path = asked.rest.empty() ? "/" : asked.rest;
     if (!ask.query.empty()) path += "?" + ask.query;
-    proxy_config with{{config_.kubelet_trust, named->name, config_.kubelet_client}, config_.proxy_patience};
-    auto carried = std::make_shared<net::http::request>(ask);
     const auto address = named->port.empty() ? std::string("127.0.0.1") : "127.0.0.1:" + named->port;
-    self_->request(nodes_, std::chrono::seconds(10), tunnel::open_stream{{named->name}, address})
-        .then([this, with, path, carried, to](tunnel::stream_box& box) mutable {
-          proxy_to_node(*world_, std::move(with), std::move(*box.stream), *carried, std::move(path), to);
+    reach(named->name, address, ask, std::move(path), net::http::wants_upgrade(ask), true, to);
+  }
+
+  /// The stored object of that path's namespace and name; answered with 404 when there is none.
+  std::optional<json> read_pod(const std::string& ns, const std::string& name, const exchange_ptr& to) {
+    const auto* pods = schema::find("", "v1", "pods");
+    const auto doc = fans_.at(pods->storage).all().find(ns + "/" + name);
+    auto pod = doc ? parse_json(doc->text()) : result<json>(errc::not_found, "");
+    if (pod.ok()) return std::move(*pod);
+    respond_error(*to, not_found(*pods, name));
+    return std::nullopt;
+  }
+
+  /// Logs of a pod and streams into it: asked of its kubelet, which asks the runtime.
+  void carry_to_kubelet(const std::shared_ptr<const target>& asked, const request_ptr& ask, const exchange_ptr& to) {
+    const auto pod = read_pod(asked->ns, asked->name, to);
+    if (!pod) return;
+    auto what = ask_kubelet(*asked, *pod);
+    if (auto* bad = std::get_if<api_error>(&what)) return respond_error(*to, *bad);
+    auto& [node, path, upgrade] = std::get<kubelet_ask>(what);
+    if (upgrade && !net::http::wants_upgrade(*ask)) return respond_error(*to, bad_request("Upgrade request required"));
+    reach(node, "127.0.0.1", *ask, std::move(path), upgrade, true, to);
+  }
+
+  void proxy_pod(const std::shared_ptr<const target>& asked, const request_ptr& ask, const exchange_ptr& to) {
+    if (asked->kind->plural != "pods") return respond_error(*to, not_served(*asked));
+    const auto named = split_proxy_name(asked->name);
+    if (!named) return respond_error(*to, bad_request("invalid pod request \"" + asked->name + "\""));
+    const auto pod = read_pod(asked->ns, named->name, to);
+    if (!pod) return;
+    auto where = find_pod_port(*named, *pod);
+    if (auto* bad = std::get_if<api_error>(&where)) return respond_error(*to, *bad);
+    const auto& [node, address, tls] = std::get<pod_address>(where);
+    if (tls) return respond_error(*to, bad_request("pods are reached over http only"));
+    std::string path = asked->rest.empty() ? "/" : asked->rest;
+    if (!ask->query.empty()) path += "?" + ask->query;
+    reach(node, address, *ask, std::move(path), net::http::wants_upgrade(*ask), false, to);
+  }
+
+  /// `to_kubelet`: over TLS, with our certificate; else plain, to a pod.
+  void reach(const std::string& node, const std::string& address, const net::http::request& ask, std::string path, bool upgrade,
+             bool to_kubelet, const exchange_ptr& to) {
+    proxy_config with{{config_.kubelet_trust, node, config_.kubelet_client}, config_.proxy_patience};
+    with.plain = !to_kubelet;
+    auto carried = std::make_shared<net::http::request>(net::http::carried_on(ask, path));
+    self_->request(nodes_, std::chrono::seconds(10), tunnel::open_stream{{node}, address})
+        .then([this, with, carried, upgrade, to](tunnel::stream_box& box) mutable {
+          (upgrade ? upgrade_at_node : proxy_to_node)(*world_, std::move(with), std::move(*box.stream), std::move(*carried), to);
         }, [to](caf::error& why) {
           // No Retry-After: it has been waited for already, and clients would repeat it ten times in silence.
           respond_error(*to, unavailable(rt::reason(why).note, 0));

@@ -17,7 +17,8 @@ struct kubelet_config {
 };
 kubelet_actor make_kubelet(const rt::world& in, kubelet_config config, client::api_actor api, readiness_actor owner);
 
-/// Answers /healthz, /metrics and /pods to the API server's certificate and to nobody else. Pinned.
-front::handler_actor make_port(const rt::world& in, node_name node);
+/// The handler of port 10250, for the API server's certificate and nobody else: /healthz, /metrics, /pods, /stats/summary, logs and
+/// streams of pods. Knows no pods until use_pods. Pinned.
+port_actor make_port(const rt::world& in, node_name node);
 
 }  // namespace troupe::kubelet

@@ -2,6 +2,7 @@
 #pragma once
 #include "actors/client/messages.hpp"
 #include "actors/front/messages.hpp"
+#include "actors/front/messages.hpp"
 #include "actors/runtime/handle.hpp"
 
 namespace troupe::kubelet {
@@ -38,6 +39,10 @@ struct list_pods {};
 struct read_stats {};
 using pod_source_actor = rt::handle<log_place(find_log), stream_place(open_pod_stream), std::string(list_pods), std::string(read_stats)>;
 
+/// node -> port: who runs the pods.
+struct use_pods { pod_source_actor pods; };
+using port_actor = rt::handle<void(front::request_arrived), void(use_pods)>;
+
 }  // namespace troupe::kubelet
 
 RT_MESSAGE(troupe::kubelet::start_kubelet)
@@ -51,3 +56,4 @@ RT_MESSAGE(troupe::kubelet::open_pod_stream)
 RT_MESSAGE(troupe::kubelet::stream_place)
 RT_MESSAGE(troupe::kubelet::list_pods)
 RT_MESSAGE(troupe::kubelet::read_stats)
+RT_MESSAGE(troupe::kubelet::use_pods)

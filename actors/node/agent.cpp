@@ -130,7 +130,8 @@ class agent_state {
     auto tls = world_->tls->make_server({grant_->kubelet_serving, grant_->client_ca});
     if (!tls.ok()) return give_up("the kubelet's certificate cannot be used: " + tls.why().note);
     port_ = front::make_front(*world_, {1000});
-    self_->send(port_, front::route_prefix{"/", kubelet::make_port(*world_, node_)});
+    kubelet_port_ = kubelet::make_port(*world_, node_);
+    self_->send(port_, front::route_prefix{"/", caf::actor_cast<front::handler_actor>(kubelet_port_)});
     self_->request(port_, std::chrono::seconds(5), front::start_listening{{bind_address(), config_.kubelet_port}, *tls})
         .then([this](const endpoint& at) { step("kubelet listens on " + to_string(at)), open_balancer(at); },
               [this](caf::error& why) { give_up("the kubelet's port: " + rt::reason(why).note); });
@@ -275,7 +276,7 @@ class agent_state {
     if (refresher_) rt::end(refresher_);
     if (pod_rules_) rt::end(pod_rules_);
     if (enrolment_) rt::end(enrolment_);
-    if (port_) rt::end(port_);
+    if (port_) rt::end(port_), rt::end(kubelet_port_);
     if (kubelet_) rt::end(kubelet_);
     if (balancer_) rt::end(balancer_), rt::end(api_);
     if (tell_.on_stopped) tell_.on_stopped();
@@ -292,6 +293,7 @@ class agent_state {
   registration::enrolment_actor enrolment_;
   std::shared_ptr<const registration::grant> grant_;
   front::front_actor port_;
+  kubelet::port_actor kubelet_port_;
   balancer::balancer_actor balancer_;
   kubelet::kubelet_actor kubelet_;
   endpoints::refresher_actor refresher_;

@@ -110,6 +110,23 @@ class real_files final : public files {
     return {};
   }
 
+  result<std::string> read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) const override {
+    const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.number < 0) return file_error("reading", path);
+    std::string out(bytes_max, '\0');
+    ssize_t n = 0;
+    do n = ::pread(file.number, out.data(), out.size(), static_cast<off_t>(offset));
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return file_error("reading", path);
+    out.resize(static_cast<std::size_t>(n));
+    return out;
+  }
+  result<std::uint64_t> size(const std::string& path) const override {
+    struct stat seen {};
+    if (::stat(path.c_str(), &seen) != 0) return file_error("looking at", path);
+    return static_cast<std::uint64_t>(seen.st_size);
+  }
+
   result<void> rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) {
       if (errno == ENOTEMPTY) errno = EEXIST;

@@ -25,6 +25,16 @@ class files {
  public:
   virtual ~files() = default;
   virtual result<std::string> read(const std::string& path) const = 0;      ///< not_found | forbidden | internal.
+  /// At most `bytes_max` bytes from `offset`, "" at or behind the end. For files that others write while we read: logs.
+  virtual result<std::string> read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) const {
+    auto all = read(path);
+    if (!all.ok()) return all;
+    return offset < all->size() ? all->substr(offset, bytes_max) : std::string();
+  }
+  virtual result<std::uint64_t> size(const std::string& path) const {      ///< Bytes; not_found | forbidden.
+    const auto all = read(path);
+    return all.ok() ? result<std::uint64_t>(all->size()) : result<std::uint64_t>(all.why());
+  }
   /// Replaces atomically (temporary file, sync, rename) with this mode; makes missing folders (0700).
   virtual result<void> write(const std::string& path, std::string_view text, unsigned mode) = 0;
   /// Writes only when there is no such file: already_exists otherwise. Atomic against other processes.

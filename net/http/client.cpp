@@ -38,6 +38,11 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     stream_->write(render(ask, host));
   }
 
+  void hold(bool back) {
+    if (!stream_ || over_) return;
+    back ? stream_->pause() : stream_->resume();
+  }
+
   void forget() {
     to_ = {};
     upgrade_ = nullptr;
@@ -178,6 +183,8 @@ class handle final : public client_connection {
   void upgrade(const request& ask, std::string_view host, duration patience, upgraded done) override {
     core_->send(ask, host, patience, {}, std::move(done));
   }
+  void pause() override { core_->hold(true); }
+  void resume() override { core_->hold(false); }
   void on_closed(task then) override { core_->closed_ = std::move(then); }
 
  private:

@@ -30,6 +30,9 @@ class client_connection {
   /// with the status in the note ("502: text").
   virtual void upgrade(const request& ask, std::string_view host, duration patience,
                        callback<void(result<std::pair<response, stream_ptr>>)> done) = 0;
+  /// Holds the answer's data back at its source, and lets it come again; bounded bytes still come after a pause.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
   /// Calls `then` when the peer ends an idle connection. Replaces the former.
   virtual void on_closed(task then) = 0;
 };

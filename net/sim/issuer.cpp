@@ -120,6 +120,21 @@ class symbolic_issuer final : public tls::issuer {
   }
   std::string sha256(std::string_view data) override { return digest(data); }
 
+  result<std::string> sign_text(const secret_text& key, std::string_view text) override {
+    auto secret = secret_of(key);
+    if (!secret) return secret.why();
+    return key_book::sign(*secret, std::string(text));
+  }
+  bool verify_text(std::string_view public_key, std::string_view text, std::string_view signature) override {
+    const auto read = blocks(public_key, public_label);
+    return !read.empty() && keys_.verify(text_or(dig(read.front(), "public_key")), std::string(text), std::string(signature));
+  }
+  result<tls::web_key> describe_key(std::string_view public_key) override {
+    const auto read = blocks(public_key, public_label);
+    if (read.empty()) return fail(errc::invalid, "a public key cannot be read");
+    return tls::web_key{"ES256", {{"kty", "EC"}, {"crv", "P-256"}, {"x", text_or(dig(read.front(), "public_key"))}, {"y", ""}}};
+  }
+
   std::string hash_password(std::string_view password, std::string_view salt8) override {
     tls::password_hash out;
     out.salt = std::string(salt8);

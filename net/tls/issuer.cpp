@@ -12,6 +12,7 @@
 #include "net/tls/handles.hpp"
 #include "net/tls/openssl.hpp"
 #include "net/tls/password.hpp"
+#include "net/tls/web_signature.hpp"
 
 namespace troupe::net::tls {
 namespace {
@@ -250,6 +251,21 @@ class openssl_issuer final : public issuer {
   }
 
   std::string sha256(std::string_view data) override { return digest(data); }
+
+  result<std::string> sign_text(const secret_text& key, std::string_view text) override {
+    auto read = read_key(key.reveal());
+    if (!read) return read.why();
+    return sign_web(read->get(), text);
+  }
+  bool verify_text(std::string_view public_key, std::string_view text, std::string_view signature) override {
+    auto read = read_public_key(public_key);
+    return read.ok() && verify_web(read->get(), text, signature);
+  }
+  result<web_key> describe_key(std::string_view public_key) override {
+    auto read = read_public_key(public_key);
+    if (!read) return read.why();
+    return describe_web(read->get());
+  }
 
   std::string hash_password(std::string_view password, std::string_view salt8) override {
     password_hash out;

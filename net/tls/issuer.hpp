@@ -33,6 +33,12 @@ struct certificate_facts {
   std::string public_key;                ///< PEM.
 };
 
+/// A public key as JSON Web Keys say it (RFC 7517, 7518), and what signatures of its private half are called.
+struct web_key {
+  std::string algorithm;                 ///< "ES256" or "RS256".
+  std::vector<std::pair<std::string, std::string>> members;   ///< kty, crv, x, y or kty, n, e.
+};
+
 class issuer {
  public:
   virtual ~issuer() = default;
@@ -57,6 +63,11 @@ class issuer {
   virtual std::string sha256(std::string_view data) = 0;   ///< 32 raw bytes.
   /// K3s's password hash, "$1:<salt hex>:15:8:1:<base64 without padding>" (scrypt). Slow on purpose (139 ms).
   virtual std::string hash_password(std::string_view password, std::string_view salt8) = 0;
+  /// Signs as JSON Web Signatures are (RFC 7518): ES256 with a P-256 key, RS256 with an RSA one. Raw bytes.
+  virtual result<std::string> sign_text(const secret_text& key, std::string_view text) = 0;
+  /// True when the private half of `public_key` (PEM) signed `text` so.
+  virtual bool verify_text(std::string_view public_key, std::string_view text, std::string_view signature) = 0;
+  virtual result<web_key> describe_key(std::string_view public_key) = 0;
   /// Checks against a stored hash with the parameters written in it; invalid when it cannot be read. Slow too.
   virtual result<bool> verify_password(std::string_view password, std::string_view stored) = 0;
 };
