@@ -1,4 +1,5 @@
 // Deployments, replica sets, daemon sets, stateful sets, jobs and their kin as the API takes them.
+#include "actors/apiserver/resources/rules/subresources/subresources.hpp"
 #include "actors/apiserver/wire/table.hpp"
 #include "tests/actors/apiserver/support.hpp"
 
@@ -147,4 +148,60 @@ TEST_CASE("an absent count is selected as zero") {
   auto doc = model::make_document(sets, R"({"metadata":{"name":"a","namespace":"d"}})", 1, 1);
   REQUIRE(doc.ok());
   CHECK((*doc)->selectable(0) == "0");
+}
+
+TEST_CASE("a Scale reads and sets the count of replicas, and nothing else") {
+  const auto& kind = kind_of("deployments", "apps");
+  const auto made = published(good(create("deployments", "apps", plain)));
+  CHECK(scale_of(made) == read(R"({"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web","namespace":"default",
+      "uid":"11111111-2222-4333-8444-555555555555","resourceVersion":"1020","creationTimestamp":"2026-11-22T07:00:00Z"},
+      "spec":{"replicas":1},"status":{"replicas":0,"selector":"app=web"}})"));
+  const auto grown = good(patch_scale("application/merge-patch+json", made, R"({"spec":{"replicas":3}})", context())).object;
+  auto next = good(apply_part(kind, "scale", made, grown, noon()));
+  CHECK((next["spec"]["replicas"] == 3 && next["spec"]["template"] == made["spec"]["template"]));
+  CHECK(std::get<prepared>(prepare_update(kind, made, next, part_rule("scale"), context())).object["metadata"]["generation"] == 2);
+  CHECK(bad(apply_part(kind, "scale", made, read(R"({"spec":{"replicas":-1}})"), noon())).code == 422);
+  auto stale = scale_of(made);
+  stale["metadata"]["resourceVersion"] = "7";
+  CHECK(bad(prepare_update(kind, made, good(apply_part(kind, "scale", made, stale, noon())), "", context())).code == 409);
+}
+
+TEST_CASE("a pod is bound once") {
+  const auto& kind = kind_of("pods");
+  const auto made = published(created("pods", R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"a","image":"b"}]}})"));
+  const auto binding = read(R"({"metadata":{"name":"p"},"target":{"kind":"Node","name":"n1"}})");
+  auto bound = good(apply_part(kind, "binding", made, binding, noon()));
+  bound = std::get<prepared>(prepare_update(kind, made, bound, part_rule("binding"), context())).object;
+  CHECK(bound["spec"]["nodeName"] == "n1");
+  CHECK(bound["status"]["conditions"] == read(R"([{"type":"PodScheduled","status":"True","lastTransitionTime":"2026-11-22T07:00:00Z"}])"));
+  CHECK(bad(apply_part(kind, "binding", bound, binding, noon())).message ==
+        "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"n1\"");
+  CHECK(bad(apply_part(kind, "binding", edited(made, "/metadata/deletionTimestamp", "2026-11-22T07:00:00Z"), binding, noon())).code == 409);
+  CHECK(bad(apply_part(kind, "binding", made, read(R"({"target":{"kind":"Moon"}})"), noon())).code == 422);
+}
+
+TEST_CASE("an eviction asks the pod's budget") {
+  const auto& budgets = kind_of("poddisruptionbudgets", "policy");
+  auto pod = created("pods", R"({"metadata":{"name":"p","labels":{"app":"web"}},"spec":{"containers":[{"name":"a","image":"b"}]}})");
+  pod["status"] = read(R"({"phase":"Running","conditions":[{"type":"Ready","status":"True"}]})");
+  model::snapshot all;
+  CHECK_FALSE(judge_eviction(pod, all, noon()).refused);
+  auto keep = [&](std::string name, int allowed) {
+    auto text = R"({"metadata":{"name":")" + name + R"(","namespace":"default","generation":1},"spec":{"selector":{"matchLabels":{"app":"web"}}},
+        "status":{"observedGeneration":1,"desiredHealthy":2,"currentHealthy":2,"disruptionsAllowed":)" + std::to_string(allowed) + "}}";
+    all = all.insert(*model::make_document(budgets, text, 1, 9));
+  };
+  keep("b", 0);
+  const auto refused = judge_eviction(pod, all, noon()).refused;
+  REQUIRE(refused);
+  CHECK((refused->code == 429 && refused->message == "Cannot evict pod as it would violate the pod's disruption budget."));
+  CHECK(refused->details["causes"][0]["message"] == "The disruption budget b needs 2 healthy pods and has 2 currently");
+  keep("b", 1);
+  const auto paid = judge_eviction(pod, all, noon());
+  CHECK((!paid.refused && paid.budget == "b" && paid.patch["status"]["disruptionsAllowed"] == 0 && paid.patch["metadata"]["resourceVersion"] == "9"));
+  auto going = pod;
+  going["status"]["phase"] = "Succeeded";
+  CHECK(judge_eviction(going, all, noon()).budget.empty());
+  keep("c", 1);
+  CHECK(judge_eviction(pod, all, noon()).refused->code == 500);
 }

@@ -80,6 +80,7 @@ void keep_unreached(const schema::kind& kind, const json& old, json& body, std::
     body = std::move(out);
     return;
   }
+  if (subresource == "binding") return;   // made of the stored object
   if (keep_request(kind, old, body, subresource, now)) return;
   bool is_namespace = kind.group.empty() && kind.name == "Namespace";
   if (subresource == "finalize" && is_namespace) {
