@@ -5,8 +5,10 @@
 #include "actors/apiserver/carrying/node_proxy.hpp"
 #include "actors/apiserver/carrying/pod_paths.hpp"
 #include "actors/apiserver/reads.hpp"
+#include "actors/apiserver/resources/rules/subresources/subresources.hpp"
 #include "actors/apiserver/respond.hpp"
 #include "actors/apiserver/sinks.hpp"
+#include "actors/apiserver/wire/decode.hpp"
 #include "actors/registration/bootstrap_token.hpp"
 #include "actors/registration/token.hpp"
 #include "actors/runtime/errors.hpp"
@@ -85,6 +87,7 @@ class gate_state {
     if (!asked->kind) return serve_path(*asked, *ask, to);
     if (asked->subresource == "proxy") return asked->kind->plural == "nodes" ? proxy(*asked, *ask, to) : proxy_pod(asked, ask, to);
     if (is_carried_to_kubelet(*asked)) return carry_to_kubelet(asked, ask, to);
+    if (asked->subresource == "eviction") return evict(user, *asked, *ask, to);
     if (!is_kept(asked->subresource)) return respond_error(*to, not_served(*asked));
     auto form = negotiate(ask->headers.get("accept"), ask->headers.get("user-agent"), *asked);
     if (auto* bad = std::get_if<api_error>(&form)) return respond_error(*to, *bad);
@@ -99,7 +102,7 @@ class gate_state {
 
   /// Part of the stored object, and not something that is done with it.
   static bool is_kept(std::string_view subresource) {
-    return subresource.empty() || subresource == "status" || subresource == "finalize";
+    return subresource.empty() || subresource == "status" || subresource == "finalize" || subresource == "approval" || subresource == "scale" || subresource == "binding";
   }
   static api_error not_served(const target& asked) {
     auto out = method_not_allowed(asked.method, asked.kind->plural);
@@ -180,7 +183,8 @@ class gate_state {
     const auto key = asked->ns.empty() ? asked->name : asked->ns + "/" + asked->name;
     const auto doc = fans_.at(asked->kind->storage).all().find(key);
     if (!doc) return respond_error(*to, not_found(*asked->kind, asked->name), how.warning);
-    respond_body(*to, 200, content_type(how.as), render_object(how, *doc),
+    const auto part = part_answer(asked->subresource, *doc);   // a Scale
+    respond_body(*to, 200, part ? "application/json" : content_type(how.as), part ? *part : render_object(how, *doc),
                  std::vector<std::string>(how.warning.empty() ? 0 : 1, how.warning));
   }
 
@@ -245,7 +249,7 @@ class gate_state {
           --writes_open_;
           if (auto* bad = std::get_if<api_error>(&got.answer)) return respond_error(*to, *bad);
           if (auto* text = std::get_if<std::string>(&got.answer))
-            return respond_body(*to, 200, "application/json", std::move(*text), got.warnings);
+            return respond_body(*to, success_code(got.created), "application/json", std::move(*text), got.warnings);
           rendering fresh = how;
           fresh.now = world_->wall->now();
           respond_body(*to, success_code(got.created), content_type(how.as),
@@ -254,6 +258,42 @@ class gate_state {
           --writes_open_;
           respond_error(*to, unavailable("the keeper of this kind is away: " + rt::reason(why).note));
         });
+  }
+
+  /// A pod goes as a budget allows: first the budget pays, then the pod is deleted as the body's deleteOptions say.
+  void evict(const user_info& user, const target& asked, const net::http::request& ask, const exchange_ptr& to) {
+    auto body = decode_body(ask.headers.get("content-type"), ask.body, *asked.kind, asked.subresource, asked.ask.validation);
+    if (auto* bad = std::get_if<api_error>(&body)) return respond_error(*to, *bad);
+    const auto* budgets = schema::find("policy", "v1", "poddisruptionbudgets");
+    const auto pod = fans_.at(asked.kind->storage).all().find(asked.ns + "/" + asked.name);
+    if (!pod) return respond_error(*to, not_found(*asked.kind, asked.name));
+    const auto verdict = judge_eviction(model::parse(*pod), fans_.at(budgets->storage).all(), world_->wall->now());
+    if (verdict.refused) return respond_error(*to, *verdict.refused);
+    const json& how = dig(std::get<decoded>(body).object, "deleteOptions");
+    write_object order{remove_of(asked), how.is_object() ? to_text(how) : "", "application/json", user};
+    if (verdict.budget.empty()) return remove_evicted(std::move(order), to);
+    auto pay = std::make_shared<target>(asked);
+    pay->kind = budgets, pay->what = verb::patch, pay->name = verdict.budget, pay->subresource = "status";
+    write_object payment{std::move(pay), to_text(verdict.patch), "application/merge-patch+json", user};
+    self_->request(keepers_.at(budgets->storage), caf::infinite, std::move(payment))
+        .then([this, order, to](const written& got) {
+          if (const auto* bad = std::get_if<api_error>(&got.answer))
+            return respond_error(*to, bad->code == 409 ? too_many_requests("too many evictions at once for this disruption budget", 1) : *bad);
+          remove_evicted(order, to);
+        }, [to](caf::error& why) { respond_error(*to, unavailable(rt::reason(why).note)); });
+  }
+  static std::shared_ptr<const target> remove_of(const target& asked) {
+    auto out = std::make_shared<target>(asked);
+    out->what = verb::remove;
+    out->subresource.clear();
+    out->sub = nullptr;
+    return out;
+  }
+  void remove_evicted(write_object order, const exchange_ptr& to) {
+    self_->request(keepers_.at(order.what->kind->storage), caf::infinite, std::move(order)).then([to](const written& got) {
+      if (const auto* bad = std::get_if<api_error>(&got.answer)) return respond_error(*to, *bad);
+      respond_body(*to, 201, "application/json", R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201})");
+    }, [to](caf::error& why) { respond_error(*to, unavailable(rt::reason(why).note)); });
   }
 
   // --- carrying on to nodes --------------------------------------------------------------------

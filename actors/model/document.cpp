@@ -31,6 +31,12 @@ std::vector<wanted> wanted_of(const schema::kind& kind) {
   return out;
 }
 
+/// The alternative "=TEXT" of a path: what stands for a value that is absent.
+std::string_view stand_in(std::string_view path) {
+  const auto at = path.find("|=");
+  return at == std::string_view::npos ? std::string_view() : path.substr(at + 2);
+}
+
 struct found_value {
   std::string_view raw;  // JSON text, with quotes when it is a string
   std::size_t rank = std::numeric_limits<std::size_t>::max();
@@ -191,8 +197,9 @@ struct document_maker {
     json_scan scan(std::string_view(doc.text_));
     collect(scan, wanted_of(kind), values);
     for (std::size_t slot = 0; slot < values.size(); ++slot) {
-      bool absent_flag = values[slot].raw.empty() && kind.selectables[slot].boolean;
-      doc.places_.push_back(absent_flag ? add("false") : value_place(values[slot].raw));
+      const bool absent = values[slot].raw.empty();
+      const auto otherwise = kind.selectables[slot].boolean ? "false" : stand_in(kind.selectables[slot].path);
+      doc.places_.push_back(absent && !otherwise.empty() ? add(otherwise) : value_place(values[slot].raw));
     }
   }
 

@@ -57,6 +57,7 @@ inline write_context context_of(const job& j, wall_time now) {
   write_context ctx;
   ctx.now = now;
   ctx.user = j.ask.user.name;
+  ctx.groups = j.ask.user.groups;
   ctx.ns = t.ns;
   ctx.name = t.name;
   ctx.subresource = t.subresource;

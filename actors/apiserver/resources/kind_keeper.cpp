@@ -7,7 +7,7 @@
 #include "actors/apiserver/resources/job.hpp"
 #include "actors/apiserver/resources/kept.hpp"
 #include "actors/apiserver/resources/rewriting.hpp"
-#include "actors/apiserver/resources/rules/write.hpp"
+#include "actors/apiserver/resources/rules/subresources/subresources.hpp"
 #include "actors/apiserver/wire/decode.hpp"
 #include "actors/apiserver/wire/render.hpp"
 #include "actors/runtime/errors.hpp"
@@ -51,8 +51,6 @@ class kind_keeper_state {
 
  private:
   std::string storage_key(std::string_view key) const { return std::string(kind_->storage_prefix).append(key); }
-
-  // --- loading and following -------------------------------------------------------------------
 
   caf::result<model::revision_number> start(change_sink_actor to) {
     sink_ = std::move(to);
@@ -149,10 +147,8 @@ class kind_keeper_state {
       log::error("apiserver.object_unreadable", {{"key", change.key}, {"error", doc.why().text()}});
       return;
     }
-    if (ranges_) {
-      if (before) ranges_->release(model::parse(*before));
-      ranges_->hold(model::parse(**doc));
-    }
+    if (ranges_ && before) ranges_->release(model::parse(*before));
+    if (ranges_) ranges_->hold(model::parse(**doc));
     all_ = all_.insert(*doc);
     seen.push_back({change.at, std::move(before), std::move(*doc), nullptr});
   }
@@ -182,8 +178,6 @@ class kind_keeper_state {
     if (!reloading_) return then();
     after_reload_.push_back(std::move(then));
   }
-
-  // --- writing ---------------------------------------------------------------------------------
 
   caf::result<written> take(write_object ask) {
     auto j = std::make_shared<job>();
@@ -237,18 +231,33 @@ class kind_keeper_state {
           refuse(*j, unavailable("the datastore is away: " + rt::reason(why).note));
         });
   }
-  void answer(job& j, model::document_ptr doc) { j.answer.deliver(written{std::move(doc), j.created, std::move(j.warnings)}); }
+  void answer(job& j, model::document_ptr doc) {
+    written out{doc, j.created, std::move(j.warnings)};
+    if (auto text = part_answer(j.ask.what->subresource, *doc)) out.answer = std::move(*text);
+    j.answer.deliver(std::move(out));
+  }
   void unreserve(job& j) { if (std::exchange(j.reserved, false)) ranges_->give_back(j.plan, j.grant); }
 
   write_context context(const job& j) const { return context_of(j, wall_->now()); }
 
   void create(const job_ptr& j) {
     const target& t = *j->ask.what;
+    auto body = read_body(j);
+    if (!body) return;
+    if (t.subresource.empty()) return create_from(j, std::move(*body));
+    const auto present = all_.find(object_key(t.ns, t.name));   // a binding
+    if (!present) return refuse(*j, not_found(*kind_, t.name));
+    j->created = true;
+    change(j, present, std::move(*body), context(*j), true);
+  }
+
+  /// Nothing when it was refused (and answered).
+  std::optional<json> read_body(const job_ptr& j) {
+    const target& t = *j->ask.what;
     auto body = decode_body(j->ask.content_type, j->ask.body, *t.kind, t.subresource, t.ask.validation);
-    if (auto* bad = std::get_if<api_error>(&body)) return refuse(*j, std::move(*bad));
-    auto& got = std::get<decoded>(body);
-    j->warnings = std::move(got.warnings);
-    create_from(j, std::move(got.object));
+    if (auto* bad = std::get_if<api_error>(&body)) return refuse(*j, std::move(*bad)), std::nullopt;
+    j->warnings = std::move(std::get<decoded>(body).warnings);
+    return std::move(std::get<decoded>(body).object);
   }
 
   void create_from(const job_ptr& j, json body) {
@@ -289,20 +298,16 @@ class kind_keeper_state {
     const auto present = all_.find(object_key(t.ns, t.name));
     const auto ctx = context(*j);
     if (t.what == verb::update) {
-      auto body = decode_body(j->ask.content_type, j->ask.body, *t.kind, t.subresource, t.ask.validation);
-      if (auto* bad = std::get_if<api_error>(&body)) return refuse(*j, std::move(*bad));
-      auto& got = std::get<decoded>(body);
-      j->warnings = std::move(got.warnings);
-      if (!present) {
-        if (!kind_->create_on_update || !t.subresource.empty()) return refuse(*j, not_found(*kind_, t.name));
-        return create_from(j, std::move(got.object));
-      }
-      const bool retry = !got.object.contains("metadata") || text_or(dig(got.object, "metadata", "resourceVersion")).empty();
-      return change(j, present, std::move(got.object), ctx, retry);
+      auto body = read_body(j);
+      if (!body) return;
+      if (!present && (!kind_->create_on_update || !t.subresource.empty())) return refuse(*j, not_found(*kind_, t.name));
+      if (!present) return create_from(j, std::move(*body));
+      const bool retry = text_or(dig(*body, "metadata", "resourceVersion")).empty();
+      return change(j, present, std::move(*body), ctx, retry);
     }
     if (!present) return refuse(*j, not_found(*kind_, t.name));
     const json old = model::parse(*present);
-    auto patched = apply_patch(*kind_, j->ask.content_type, old, j->ask.body, ctx);
+    auto patched = t.subresource == "scale" ? patch_scale(j->ask.content_type, old, j->ask.body, ctx) : apply_patch(*kind_, j->ask.content_type, old, j->ask.body, ctx);
     if (auto* bad = std::get_if<api_error>(&patched)) return refuse(*j, std::move(*bad));
     auto& got = std::get<prepared>(patched);
     j->warnings = std::move(got.warnings);
@@ -311,7 +316,9 @@ class kind_keeper_state {
 
   void change(const job_ptr& j, const model::document_ptr& present, json body, const write_context& ctx, bool retry) {
     const json old = model::parse(*present);
-    auto made = prepare_update(*kind_, old, std::move(body), ctx.subresource, ctx);
+    auto whole = apply_part(*kind_, ctx.subresource, old, std::move(body), ctx.now);
+    if (auto* bad = std::get_if<api_error>(&whole)) return refuse(*j, std::move(*bad));
+    auto made = prepare_update(*kind_, old, std::move(std::get<json>(whole)), part_rule(ctx.subresource), ctx);
     if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
     auto& next = std::get<prepared>(made);
     for (auto& w : next.warnings) j->warnings.push_back(std::move(w));
@@ -379,8 +386,7 @@ class kind_keeper_state {
     erase(j, present, std::get<erase_now>(plan).answer_object, lost);
   }
 
-  template <class Lost>
-  void erase(const job_ptr& j, const model::document_ptr& present, bool whole, Lost lost) {
+  template <class Lost> void erase(const job_ptr& j, const model::document_ptr& present, bool whole, Lost lost) {
     if (j->ask.what->ask.dry_run) return finish_erase(*j, *present, whole, present->modified());
     give_up_claims(*j, *present);
     storage::operation what{storage::operation::kind::erase, storage_key(present->key()), {}, present->modified(), false, j->claims};
@@ -412,9 +418,7 @@ class kind_keeper_state {
       one->name = std::string(item->name());
       auto settled = [j, left, first_refusal, this](std::optional<api_error> bad) {
         if (bad && bad->code != 404 && !*first_refusal) *first_refusal = std::move(bad);
-        if (--*left > 0) return;
-        if (*first_refusal) return refuse(*j, std::move(**first_refusal));
-        finish_many(*j);
+        if (--*left == 0) *first_refusal ? refuse(*j, std::move(**first_refusal)) : finish_many(*j);
       };
       self_->request(me, caf::infinite, write_object{std::move(one), j->ask.body, j->ask.content_type, j->ask.user})
           .then([settled](written& got) {
@@ -426,8 +430,7 @@ class kind_keeper_state {
 
   void finish_many(job& j) { j.answer.deliver(written{deleted_json(*kind_, "", ""), false, std::move(j.warnings)}); }
 
-  template <class Lost>
-  void store(const job_ptr& j, storage::operation what, std::string text, Lost lost) {
+  template <class Lost> void store(const job_ptr& j, storage::operation what, std::string text, Lost lost) {
     const std::string key = what.key.substr(kind_->storage_prefix.size());
     if (j->ask.what->ask.dry_run) {
       unreserve(*j);
@@ -456,15 +459,12 @@ class kind_keeper_state {
         }, [this, j](caf::error& why) { refuse(*j, from_error(rt::reason(why), *kind_, j->ask.what->name)); });
   }
 
-  // --- how they are stored changes -------------------------------------------------------------
-
   caf::result<secrets::rewritten> rewrite() {
     if (!loaded_ || reloading_) return rt::refuse(errc::unavailable, "the server is still loading its objects");
     return rewrite_stale(self_, writer_, rest_, all_, kind_->storage_prefix, *chance_);
   }
 
-  // --- events do not live for ever --------------------------------------------------------------
-
+  /// Events do not live for ever.
   void expire() {
     self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
     for (const auto& item : outlived(all_, to_rfc3339(wall_->now() - config_.event_life), config_.events_max))

@@ -9,18 +9,8 @@ namespace {
 
 constexpr std::size_t listed_max = 3;
 
-const json& at_path(const json& object, std::string_view path) {
-  const json* at = &object;
-  while (!path.empty()) {
-    auto part = path.substr(0, path.find('.'));
-    at = &dig(*at, std::string(part));
-    path.remove_prefix(std::min(part.size() + 1, path.size()));
-  }
-  return *at;
-}
-
 std::string text_at(const json& object, std::string_view path, std::string otherwise) {
-  const auto& value = at_path(object, path);
+  const auto& value = value_at(object, path);
   auto text = value.is_string() ? value.get<std::string>() : value.is_null() ? std::string() : to_text(value);
   return text.empty() ? otherwise : text;
 }
@@ -90,6 +80,16 @@ std::string slice_endpoints(const json& object) {
 
 }  // namespace
 
+const json& value_at(const json& object, std::string_view path) {
+  const json* at = &object;
+  while (!path.empty()) {
+    auto part = path.substr(0, path.find('.'));
+    at = &dig(*at, std::string(part));
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
+  }
+  return *at;
+}
+
 std::string since(const json& time, wall_time now) {
   auto at = parse_rfc3339(text_or(time));
   return at ? human_duration(now - *at) : "<unknown>";
@@ -103,14 +103,16 @@ json compute_cell(std::string_view cell, const json& object, wall_time now) {
   if (name == "path") return text_at(object, argument, "");
   if (name == "or_none") return text_at(object, argument, "<none>");
   if (name == "or_unknown") return text_at(object, argument, "<unknown>");
-  if (name == "map") return map_text(at_path(object, argument));
+  if (name == "map") return map_text(value_at(object, argument));
   if (name == "trim") return trim(text_at(object, argument, ""));
-  if (name == "count") return at_path(object, argument).size();
+  if (name == "count") return value_at(object, argument).size();
   if (name == "data_count") return dig(object, "data").size() + dig(object, "binaryData").size();
   if (name == "endpoints") return endpoints_text(object);
   if (name == "slice_ports") return slice_ports(object);
   if (name == "slice_endpoints") return slice_endpoints(object);
   auto out = compute_kind_cell(name, object, now);
+  if (out.is_null()) out = compute_apps_cell(name, argument, object, now);
+  if (out.is_null()) out = compute_object_cell(name, argument, object);
   return out.is_null() ? json("<unknown>") : out;
 }
 

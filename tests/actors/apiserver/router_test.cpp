@@ -68,7 +68,7 @@ TEST_CASE("what recorded clients asked for is routed to what they meant") {
 
 TEST_CASE("what does not exist or is not allowed is told apart") {
   struct row { const char *method, *url, *code; } rows[] = {
-      {"GET", "/api/v1/widgets", "404"}, {"GET", "/apis/apps/v1/deployments", "404"}, {"GET", "/api/v2/pods", "404"},
+      {"GET", "/api/v1/widgets", "404"}, {"GET", "/apis/apps/v1beta1/deployments", "404"}, {"GET", "/api/v2/pods", "404"},
       {"GET", "/api/v1/pods/p1", "404"}, {"GET", "/api/v1/namespaces/default/nodes", "404"},
       {"GET", "/api/v1/namespaces/default/pods/p1/none", "404"}, {"GET", "/api/v1/namespaces/default/pods/p1/log/x", "404"},
       {"POST", "/api/v1/pods", "405"}, {"DELETE", "/api/v1/namespaces", "405"}, {"PUT", "/api/v1/namespaces/d/pods", "405"},

@@ -23,6 +23,7 @@ std::optional<api_error> settle_place(const schema::kind& kind, json& metadata, 
 
 void settle_status(const schema::kind& kind, json& object) {
   if (kind.has_status && !kind.status_on_create) object.erase("status");
+  if (auto status = rules::initial_status(kind); !status.is_null()) object["status"] = std::move(status);
   if (!kind.group.empty()) return;
   if (kind.name == "Namespace") object["status"] = {{"phase", "Active"}};
   if (kind.name == "Service") object["status"] = {{"loadBalancer", json::object()}};
@@ -46,6 +47,7 @@ std::variant<json, api_error> prepare_create(const schema::kind& served, json bo
   body["apiVersion"] = kind.api_version;
   body["kind"] = kind.name;
   rules::fill_defaults(kind, body, true);
+  rules::complete_creation(kind, body, ctx);
   settle_status(kind, body);
   rules::causes causes;
   rules::check_metadata(kind, body["metadata"], causes);

@@ -121,6 +121,7 @@ void fill_schema_defaults(json& value, const schema::message& as) {
 void fill_defaults(const schema::kind& kind, json& object, bool creating) {
   fill_schema_defaults(object, schema::message_at(kind.message));
   if (kind.group == "discovery.k8s.io") return endpoint_slice_defaults(object);
+  if (fill_workload_defaults(kind, object, creating) || fill_policy_defaults(kind, object, creating)) return;
   if (!kind.group.empty()) return;
   if (kind.name == "Namespace") namespace_defaults(object, creating);
   if (kind.name == "Secret") secret_defaults(object);

@@ -43,9 +43,9 @@ void hook_defaults(json& container) {
   }
 }
 
+/// Of pods alone, not of templates.
 void resource_defaults(json& container) {
   auto& resources = container["resources"];
-  if (!resources.is_object()) resources = json::object();
   auto limits = resources.find("limits");
   if (limits == resources.end()) return;
   json copied = *limits;
@@ -56,6 +56,7 @@ void resource_defaults(json& container) {
 }
 
 void container_defaults(json& container, bool host_network) {
+  if (!dig(container, "resources").is_object()) container["resources"] = json::object();
   set_missing(container, "imagePullPolicy", pull_policy(text_or(dig(container, "image"))));
   set_missing(container, "terminationMessagePath", "/dev/termination-log");
   set_missing(container, "terminationMessagePolicy", "File");
@@ -68,7 +69,6 @@ void container_defaults(json& container, bool host_network) {
     for (auto& each : *env)
       if (dig(each, "valueFrom", "fieldRef").is_object())
         set_missing(each["valueFrom"]["fieldRef"], "apiVersion", "v1");
-  resource_defaults(container);
   probe_defaults(container);
   hook_defaults(container);
 }
@@ -115,7 +115,7 @@ void look_at_resources(const json& container, resource_use& out) {
 
 }  // namespace
 
-void fill_pod_defaults(json& pod) {
+void fill_template_defaults(json& pod) {
   auto& spec = pod["spec"];
   if (!spec.is_object()) spec = json::object();
   set_missing(spec, "restartPolicy", "Always");
@@ -123,7 +123,6 @@ void fill_pod_defaults(json& pod) {
   set_missing(spec, "terminationGracePeriodSeconds", 30);
   set_missing(spec, "schedulerName", "default-scheduler");
   set_missing(spec, "securityContext", json::object());
-  set_missing(spec, "enableServiceLinks", true);
   auto account = text_or(dig(spec, "serviceAccountName"), text_or(dig(spec, "serviceAccount")));
   if (!account.empty()) spec["serviceAccountName"] = spec["serviceAccount"] = account;
   bool host_network = dig(spec, "hostNetwork") == true;
@@ -133,6 +132,16 @@ void fill_pod_defaults(json& pod) {
         if (container.is_object()) container_defaults(container, host_network);
   if (auto volumes = spec.find("volumes"); volumes != spec.end())
     for (auto& volume : *volumes) volume_defaults(volume);
+}
+
+void fill_pod_defaults(json& pod) {
+  fill_template_defaults(pod);
+  auto& spec = pod["spec"];
+  set_missing(spec, "enableServiceLinks", true);
+  for (auto key : {"containers", "initContainers", "ephemeralContainers"})
+    if (auto found = spec.find(key); found != spec.end())
+      for (auto& container : *found)
+        if (container.is_object()) resource_defaults(container);
 }
 
 json initial_pod_status(const json& pod) {

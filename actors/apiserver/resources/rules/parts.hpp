@@ -25,6 +25,15 @@ void fill_schema_defaults(json& value, const schema::message& as);
 /// Fills in schema defaults and what only code knows (4.3 of the facts). `creating`: nothing is stored yet.
 void fill_defaults(const schema::kind& kind, json& object, bool creating);
 void fill_pod_defaults(json& pod);
+/// What a pod's template gets: a pod's defaults without those that are computed for the pod itself.
+void fill_template_defaults(json& pod);
+/// Kinds of workloads/ and policies/; false when this is none of them.
+bool fill_workload_defaults(const schema::kind& kind, json& object, bool creating);
+bool fill_policy_defaults(const schema::kind& kind, json& object, bool creating);
+/// What a creation gets from who makes it and from the identity it was given: a Job's selector, a request's user.
+void complete_creation(const schema::kind& kind, json& object, const write_context& ctx);
+/// The status that a creation begins with; null JSON when it begins with none.
+json initial_status(const schema::kind& kind);
 /// status of a pod that was just made: phase and quality of service.
 json initial_pod_status(const json& pod);
 
@@ -37,6 +46,13 @@ void check_service_change(const json& old, const json& now, causes& out);
 void check_endpoints(const json& object, causes& out);
 void check_endpoint_slice(const json& object, causes& out);
 void check_pod(const json& object, causes& out);
+/// Of a pod or a template; `under` is where it stands.
+void check_pod_spec(const json& spec, const std::string& under, causes& out);
+/// Kinds of workloads/ and policies/; false when this is none of them.
+bool check_workload(const schema::kind& kind, const json& object, causes& out);
+bool check_policy(const schema::kind& kind, const json& object, causes& out);
+void check_workload_change(const schema::kind& kind, const json& old, const json& now, causes& out);
+void check_policy_change(const schema::kind& kind, const json& old, const json& now, causes& out);
 void check_pod_change(const json& old, const json& now, causes& out);
 
 /// The object's metadata; made when there is none.

@@ -54,8 +54,24 @@ void check_finalizers(const json& before, const json& metadata, rules::causes& o
                                   "[]string{" + added + "}"));
 }
 
+/// Signing requests: who approves says so in the conditions and nowhere else, and nobody changes what was asked for.
+bool keep_request(const schema::kind& kind, const json& old, json& body, std::string_view subresource, wall_time now) {
+  if (kind.name != "CertificateSigningRequest") return false;
+  json out = old;
+  out["metadata"] = std::move(body["metadata"]);
+  if (subresource == "approval") {
+    auto conditions = list_of(dig(body, "status"), "conditions");
+    for (auto& each : conditions)
+      for (auto key : {"lastTransitionTime", "lastUpdateTime"})
+        if (each.is_object() && !dig(each, key).is_string()) each[key] = to_rfc3339(now);
+    if (!conditions.empty()) out["status"]["conditions"] = std::move(conditions);
+  }
+  body = std::move(out);
+  return true;
+}
+
 /// Takes from the stored object what this way of writing does not reach.
-void keep_unreached(const schema::kind& kind, const json& old, json& body, std::string_view subresource) {
+void keep_unreached(const schema::kind& kind, const json& old, json& body, std::string_view subresource, wall_time now) {
   if (subresource == "status") {
     json out = old;
     out["metadata"] = std::move(body["metadata"]);
@@ -64,6 +80,8 @@ void keep_unreached(const schema::kind& kind, const json& old, json& body, std::
     body = std::move(out);
     return;
   }
+  if (subresource == "binding") return;   // made of the stored object
+  if (keep_request(kind, old, body, subresource, now)) return;
   bool is_namespace = kind.group.empty() && kind.name == "Namespace";
   if (subresource == "finalize" && is_namespace) {
     json out = old;
@@ -136,7 +154,7 @@ std::variant<prepared, api_error> prepare_update(const schema::kind& served, con
   auto& metadata = rules::metadata_of(body);
   if (auto why = check_identity(kind, old, metadata, ctx)) return std::move(*why);
   keep_metadata(old["metadata"], metadata);
-  keep_unreached(kind, old, body, subresource);
+  keep_unreached(kind, old, body, subresource, ctx.now);
   body["apiVersion"] = kind.api_version;
   body["kind"] = kind.name;
   if (kind.group.empty() && kind.name == "Service" && subresource.empty()) carry_service_values(old, body);

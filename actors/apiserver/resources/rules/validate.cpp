@@ -161,6 +161,7 @@ void check_node_change(const json& old, const json& now, causes& out) {
 void check_object(const schema::kind& kind, const json& object, causes& out) {
   if (kind.group == "coordination.k8s.io") return check_lease(object, out);
   if (kind.group == "discovery.k8s.io") return check_endpoint_slice(object, out);
+  if (check_workload(kind, object, out) || check_policy(kind, object, out)) return;
   if (!kind.group.empty()) return;
   if (kind.name == "ConfigMap") check_config_map(object, out);
   if (kind.name == "Secret") check_secret(object, out);
@@ -175,6 +176,8 @@ void check_object(const schema::kind& kind, const json& object, causes& out) {
 void check_change(const schema::kind& kind, const json& old, const json& now, causes& out) {
   if (kind.group == "discovery.k8s.io" && dig(old, "addressType") != dig(now, "addressType"))
     out.push_back(invalid_value("addressType", dig(now, "addressType"), std::string(immutable)));
+  check_workload_change(kind, old, now, out);
+  check_policy_change(kind, old, now, out);
   if (!kind.group.empty()) return;
   if (kind.name == "ConfigMap") check_frozen(old, now, {"data", "binaryData"}, out);
   if (kind.name == "Secret") {

@@ -107,11 +107,11 @@ void check_container(const json& container, const std::string& at, const std::se
   check_resources(container, at, out);
 }
 
-std::set<std::string> check_volumes(const json& spec, causes& out) {
+std::set<std::string> check_volumes(const json& spec, const std::string& under, causes& out) {
   std::set<std::string> names;
   const auto& volumes = list_of(spec, "volumes");
   for (std::size_t i = 0; i < volumes.size(); ++i) {
-    auto at = "spec.volumes[" + std::to_string(i) + "]";
+    auto at = under + ".volumes[" + std::to_string(i) + "]";
     auto name = text_or(dig(volumes[i], "name"));
     if (name.empty()) out.push_back(required_value(at + ".name"));
     else if (auto why = name_problem(name, schema::name_rule::label); !why.empty())
@@ -122,13 +122,13 @@ std::set<std::string> check_volumes(const json& spec, causes& out) {
   return names;
 }
 
-void check_containers(const json& spec, const std::set<std::string>& volumes, causes& out) {
+void check_containers(const json& spec, const std::string& under, const std::set<std::string>& volumes, causes& out) {
   std::set<std::string> names;
-  if (list_of(spec, "containers").empty()) out.push_back(required_value("spec.containers"));
+  if (list_of(spec, "containers").empty()) out.push_back(required_value(under + ".containers"));
   for (auto key : {"initContainers", "containers"}) {
     const auto& all = list_of(spec, key);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      auto at = std::string("spec.").append(key).append("[").append(std::to_string(i)).append("]");
+      auto at = std::string(under).append(".").append(key).append("[").append(std::to_string(i)).append("]");
       check_container(all[i], at, volumes, out);
       auto name = text_or(dig(all[i], "name"));
       if (!name.empty() && !names.insert(name).second) out.push_back(duplicate_value(at + ".name", name));
@@ -155,24 +155,25 @@ bool contains_all(const json& list, const json& wanted) {
 
 }  // namespace
 
-void check_pod(const json& object, causes& out) {
-  const auto& spec = dig(object, "spec");
-  auto volumes = check_volumes(spec, out);
-  check_containers(spec, volumes, out);
-  check_choice(dig(spec, "restartPolicy"), "spec.restartPolicy", {"Always", "Never", "OnFailure"}, out);
-  check_choice(dig(spec, "dnsPolicy"), "spec.dnsPolicy", {"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"},
+void check_pod(const json& object, causes& out) { check_pod_spec(dig(object, "spec"), "spec", out); }
+
+void check_pod_spec(const json& spec, const std::string& under, causes& out) {
+  auto volumes = check_volumes(spec, under, out);
+  check_containers(spec, under, volumes, out);
+  check_choice(dig(spec, "restartPolicy"), under + ".restartPolicy", {"Always", "Never", "OnFailure"}, out);
+  check_choice(dig(spec, "dnsPolicy"), under + ".dnsPolicy", {"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"},
                out);
   auto node = text_or(dig(spec, "nodeName"));
   if (!node.empty())
     if (auto why = name_problem(node, schema::name_rule::subdomain); !why.empty())
-      out.push_back(invalid_value("spec.nodeName", node, why));
+      out.push_back(invalid_value(under + ".nodeName", node, why));
   auto account = text_or(dig(spec, "serviceAccountName"));
   if (!account.empty())
     if (auto why = name_problem(account, schema::name_rule::subdomain); !why.empty())
-      out.push_back(invalid_value("spec.serviceAccountName", account, why));
+      out.push_back(invalid_value(under + ".serviceAccountName", account, why));
   const auto& deadline = dig(spec, "activeDeadlineSeconds");
   if (deadline.is_number_integer() && deadline.get<std::int64_t>() < 1)
-    out.push_back(invalid_value("spec.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"));
+    out.push_back(invalid_value(under + ".activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive"));
 }
 
 void check_pod_change(const json& old, const json& now, causes& out) {

@@ -21,6 +21,7 @@ struct write_context {
   std::string uid;          ///< Fresh UUID for an object to be created.
   std::string name_suffix;  ///< Five characters of generate_name_alphabet, for generateName.
   std::string user;
+  std::vector<std::string> groups;
   std::string ns, name;     ///< Of the URL; name "" on a collection.
   std::string subresource;
   std::string field_manager;
