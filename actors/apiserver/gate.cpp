@@ -1,6 +1,5 @@
 #include "actors/apiserver/gate.hpp"
 
-#include "actors/apiserver/auth/node_relations.hpp"
 #include "actors/apiserver/identity.hpp"
 #include "actors/apiserver/carrying/node_proxy.hpp"
 #include "actors/apiserver/carrying/pod_paths.hpp"
@@ -9,8 +8,6 @@
 #include "actors/apiserver/respond.hpp"
 #include "actors/apiserver/sinks.hpp"
 #include "actors/apiserver/wire/decode.hpp"
-#include "actors/registration/bootstrap_token.hpp"
-#include "actors/registration/token.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "net/http/carry.hpp"
@@ -20,6 +17,10 @@ namespace {
 
 using exchange_ptr = net::http::exchange_ptr;
 using request_ptr = std::shared_ptr<net::http::request>;
+
+// As upstream waits for it: some ten looks of 100 to 200 ms.
+constexpr unsigned account_looks_max = 15;
+constexpr auto account_look_every = std::chrono::milliseconds(100);
 
 class gate_state {
  public:
@@ -32,7 +33,10 @@ class gate_state {
     config_ = std::move(config);
     keepers_ = std::move(keepers);
     nodes_ = std::move(nodes);
-    tokens_ = {config_.bearer_server, config_.bearer_agent, [this](std::string_view token) { return bootstrapper(token); }};
+    guard_ = guard(in, std::move(config_.guard), [this](const schema::kind& kind) {
+      const auto found = fans_.find(kind.storage);
+      return found == fans_.end() ? model::snapshot() : found->second.all();
+    });
     dice_ = in.dice.fork("gate");
     for (const auto& [kind, keeper] : keepers_) fans_.emplace(kind, watch_fan(config_.fan));
     self_->set_down_handler([this](const caf::down_msg& gone) { forget_watcher(gone.source.id()); });
@@ -42,14 +46,14 @@ class gate_state {
   gate_actor::behavior_type make_behavior() {
     return {
         [this](front::request_arrived& got) { arrive(std::move(got.ask), std::move(got.answer)); },
-        [this](changes_applied& news) { fans_.at(news.kind).hear(news, world_->wall->now()); },
+        [this](changes_applied& news) { hear(news); },
         [this](client::api_call& call) { return call_locally(std::move(call)); },
         [this](client::open_watch& ask) { watch_locally(std::move(ask)); },
         [this](client::close_watch& ask) { close_locally(ask); },
         [this](watch_over& done) { end_watch(done); },
         [this](minute_passed) { pass_minute(); },
         [this](datastore::standing_told told) { hear_standing(told.now); },
-        [this](secrets::passwords_changed& now) { tokens_.server = std::move(now.server), tokens_.agent = std::move(now.agent); },
+        [this](secrets::passwords_changed& now) { guard_.use_passwords(std::move(now.server), std::move(now.agent)); },
         [this](certificates::identity_renewed& now) { config_.kubelet_client = std::move(now.self); },
     };
   }
@@ -58,20 +62,9 @@ class gate_state {
   // --- who and what ----------------------------------------------------------------------------
 
   void arrive(request_ptr ask, exchange_ptr to) {
-    auto who = identify(*ask, tokens_);
+    auto who = guard_.identify(*ask);
     if (auto* bad = std::get_if<api_error>(&who)) return respond_error(*to, *bad);
     serve(std::get<user_info>(who), ask, to);
-  }
-
-  std::optional<user_info> bootstrapper(std::string_view token) const {
-    if (!registration::is_bootstrap_token(token)) return std::nullopt;
-    const auto* secrets = schema::find("", "v1", "secrets");
-    const auto kept = fans_.at(secrets->storage).all().find("kube-system/bootstrap-token-" + std::string(token.substr(0, 6)));
-    const auto object = kept ? parse_json(kept->text()) : result<json>(errc::not_found, "");
-    if (!object.ok()) return std::nullopt;
-    auto who = registration::judge_bootstrap_token(*object, token, world_->wall->now());
-    if (!who.ok()) return std::nullopt;
-    return user_info{std::move(who->name), std::move(who->groups)};
   }
 
   void serve(const user_info& user, const request_ptr& ask, const exchange_ptr& to) {
@@ -82,8 +75,9 @@ class gate_state {
       return respond_error(*to, *bad);
     }
     auto asked = std::make_shared<const target>(std::move(std::get<target>(routed)));
-    const auto verdict = authorize(user, *asked, relations());
+    const auto verdict = guard_.decide(user, *asked);
     if (!verdict.allowed) return respond_error(*to, refusal(user, *asked, verdict));
+    if (guard_.answers(*asked)) return guard_.answer(user, *asked, *ask, *to, config_.build.server_address);
     if (!asked->kind) return serve_path(*asked, *ask, to);
     if (asked->subresource == "proxy") return asked->kind->plural == "nodes" ? proxy(*asked, *ask, to) : proxy_pod(asked, ask, to);
     if (is_carried_to_kubelet(*asked)) return carry_to_kubelet(asked, ask, to);
@@ -108,13 +102,6 @@ class gate_state {
     auto out = method_not_allowed(asked.method, asked.kind->plural);
     out.message = "this version of troupe does not serve " + std::string(asked.kind->plural) + "/" + asked.subresource;
     return out;
-  }
-
-  node_relation relations() const {
-    return [this](std::string_view node, std::string_view plural, std::string_view ns, std::string_view object) {
-      const auto* pods = schema::find("", "v1", "pods");
-      return node_uses(fans_.at(pods->storage).all(), node, plural, ns, object);
-    };
   }
 
   void serve_path(const target& asked, const net::http::request& ask, const exchange_ptr& to) {
@@ -142,6 +129,11 @@ class gate_state {
     const std::string check = asked.path.substr(1);
     if (!ok) return respond_text(*to, 503, lines + check + " check failed\n");
     respond_text(*to, 200, verbose ? (live ? "[+]ping ok\n" : "[+]ping ok\n" + lines) + check + " check passed\n" : "ok");
+  }
+
+  void hear(const changes_applied& news) {
+    fans_.at(news.kind).hear(news, world_->wall->now());
+    guard_.hear(schema::kinds()[news.kind]);
   }
 
   // --- reading ---------------------------------------------------------------------------------
@@ -239,11 +231,19 @@ class gate_state {
   // --- writing ---------------------------------------------------------------------------------
 
   void write(const user_info& user, const std::shared_ptr<const target>& asked, const rendering& how,
-             net::http::request& ask, const exchange_ptr& to) {
+             net::http::request& ask, const exchange_ptr& to, unsigned tries = 0) {
+    // A namespace's own account is made a moment after it, and who makes a pod at once need not know.
+    if (tries < account_looks_max && guard_.lacks_account(*asked)) {
+      auto kept = std::make_shared<net::http::request>(std::move(ask));
+      world_->shard->after(account_look_every, [this, alive = std::weak_ptr(alive_), user, asked, how, kept, to, tries] {
+        if (!alive.expired()) write(user, asked, how, *kept, to, tries + 1);
+      });
+      return;
+    }
     if (writes_open_ >= config_.writes_open_max)
       return respond_error(*to, too_many_requests("too many writes are waiting", 1));
     ++writes_open_;
-    write_object order{asked, std::move(ask.body), std::string(ask.headers.get("content-type")), user};
+    write_object order{asked, std::move(ask.body), std::string(ask.headers.get("content-type")), user, guard_.admit(user, *asked)};
     self_->request(keepers_.at(asked->kind->storage), caf::infinite, std::move(order))
         .then([this, how, to](written& got) {
           --writes_open_;
@@ -396,7 +396,7 @@ class gate_state {
     auto* t = std::get_if<target>(&routed);
     if (!t || !t->kind || t->what != verb::watch) return refuse("not a watch");
     auto asked = std::make_shared<const target>(std::move(*t));
-    if (!authorize(user, *asked, relations()).allowed) return refuse("forbidden");
+    if (!guard_.decide(user, *asked).allowed) return refuse("forbidden");
     auto& fan = fans_.at(asked->kind->storage);
     if (!fan.loaded()) return refuse("the server is still loading its objects");
     watch_request what{{asked->kind, {}, {}}, asked->ns, asked, make_local_sink(ask.watch, ask.to)};
@@ -440,7 +440,7 @@ class gate_state {
   rt::self<gate_actor> self_;
   const rt::world* world_ = nullptr;
   gate_config config_;
-  accepted_tokens tokens_;
+  guard guard_;
   std::map<std::uint16_t, kind_keeper_actor> keepers_;
   tunnel::dialer_actor nodes_;
   std::map<std::uint16_t, watch_fan> fans_;
@@ -450,6 +450,7 @@ class gate_state {
   std::size_t writes_open_ = 0;
   std::optional<mono_time> away_;   ///< Since when the datastore has no leader.
   rng dice_{0};
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace

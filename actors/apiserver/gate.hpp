@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 
+#include "actors/apiserver/auth/guard.hpp"
 #include "actors/apiserver/messages.hpp"
 #include "actors/apiserver/discovery/discovery.hpp"
 #include "actors/apiserver/watch/fan.hpp"
@@ -15,7 +16,7 @@ struct gate_config {
   build_facts build;
   fan_config fan;
   bool shared = false;                         ///< Other servers write too: reads ask how far the datastore is.
-  secret_text bearer_server, bearer_agent;     ///< Cluster passwords that also work as bearer tokens.
+  guard_config guard;                          ///< Who is believed.
   std::size_t writes_open_max = 2000;          ///< More is 429.
   std::size_t watches_max = 20000;
   std::size_t list_piece_bytes = 64 * 1024;

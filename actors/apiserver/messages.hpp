@@ -14,7 +14,6 @@
 #include "actors/front/messages.hpp"
 #include "actors/model/snapshot.hpp"
 #include "actors/secrets/messages.hpp"
-
 namespace troupe::apiserver {
 
 /// gate -> kind keeper: create, update, patch, remove or remove_collection. Answers written.
@@ -22,6 +21,7 @@ struct write_object {
   std::shared_ptr<const target> what;
   std::string body, content_type;
   user_info user;
+  admission admit = {};
 };
 /// kind keeper -> gate. What was refused is an answer too.
 struct written {

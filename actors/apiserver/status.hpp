@@ -1,6 +1,8 @@
 // What the API answers when it says no, in upstream's words, and the short "Success" of a delete. The only place
 // that knows HTTP codes. Pure.
 #pragma once
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +73,9 @@ api_error timeout(std::string message, int retry_after_s = 0);                  
 api_error too_large_version(std::int64_t asked, std::int64_t current);
 /// Any error of ours (storage, ports) as the API says it.
 api_error from_error(const error& why, const schema::kind& kind, std::string_view name);
+
+/// What an object must pass before it is stored, and may be completed by; null: nothing. Called on another thread: it holds values.
+using admission = std::function<std::optional<api_error>(json& object)>;
 
 /// The Status object in JSON, one line.
 std::string status_json(const api_error& why);

@@ -36,6 +36,22 @@ class builder {
     return store(name, {std::move(*pem), key});
   }
 
+  /// A key alone: service.key. One of another kind (K3s keeps RSA) is used as it is.
+  result<secret_text> key(const std::string& name) {
+    auto text = in_.files->read(path(name, ".key"));
+    if (!text.ok() && text.code() != errc::not_found) return text.why();
+    if (!text.ok()) {
+      auto made = in_.issuer->make_key();
+      if (auto done = in_.files->write(path(name, ".key"), made.reveal(), 0600); !done.ok()) return done.why();
+      return made;
+    }
+    secret_text found(std::move(*text));
+    const auto open = in_.issuer->public_key_of(found);
+    const auto fits = open.ok() ? in_.issuer->describe_key(*open) : result<net::tls::web_key>(open.why());
+    if (!fits.ok()) return fail(errc::corrupt, path(name, ".key") + " cannot be used: " + fits.why().note + "; restore it from a backup, or remove it to have a new one made");
+    return found;
+  }
+
  private:
   std::string path(const std::string& name, const char* suffix) const { return config_.folder + "/" + name + suffix; }
 
@@ -109,6 +125,9 @@ result<pki> load_or_make(const rt::world& in, const pki_config& config) {
   api.common_name = "system:apiserver";
   api.organizations = {"system:masters"};
   if (auto bad = into(out.kubelet_client, make.leaf("client-kube-apiserver", api, out.client_ca))) return *bad;
+  auto service = make.key("service");
+  if (!service.ok()) return service.why();
+  out.service_key = std::move(*service);
   return out;
 }
 

@@ -21,6 +21,7 @@ struct pki {
   net::tls::identity client_ca, server_ca, request_header_ca;
   net::tls::identity serving;             ///< Port 6443.
   net::tls::identity admin;               ///< system:admin of system:masters, for the kubeconfig.
+  secret_text service_key;                ///< Signs tokens of service accounts: service.key, one private key or more in PEM; the first signs.
   net::tls::identity kubelet_client;      ///< system:apiserver: how the API shows itself to kubelets.
 };
 

@@ -35,6 +35,17 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
   return out;
 }
 
+apiserver::guard_config guard_of(const ground& on, const server_keys& keys) {
+  apiserver::guard_config out;
+  out.bearer_server = keys.passwords.server;
+  out.bearer_agent = keys.passwords.agent;
+  // K3s's audiences; the first is a token's when nobody asks for another.
+  out.tokens.issuer = "https://kubernetes.default.svc." + on.config.cluster_domain;
+  out.tokens.audiences = {out.tokens.issuer, "k3s"};
+  out.tokens.keys = keys.pki.service_key;
+  return out;
+}
+
 controllers::presence_config presence_of(const rt::world& in, const ground& on, bool member) {
   controllers::presence_config alive;
   alive.node = on.node;

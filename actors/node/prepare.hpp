@@ -1,5 +1,6 @@
 // What a server settles before it has actors: name, folders, keys, and the store that is its own.
 #pragma once
+#include "actors/apiserver/auth/guard.hpp"
 #include "actors/controllers/servers.hpp"
 #include "actors/node/ground.hpp"
 
@@ -14,6 +15,9 @@ struct prepared_server {
 };
 /// Blocks for files. Fails with the reason in words for the person who started it.
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell);
+
+/// Whom the API believes, and with which keys it makes tokens.
+apiserver::guard_config guard_of(const ground& on, const server_keys& keys);
 
 /// How this server shows the others that it lives, and what its node shall be marked with. `member`: it has etcd of its own.
 controllers::presence_config presence_of(const rt::world& in, const ground& on, bool member);

@@ -233,7 +233,7 @@ class server_state {
   void make_api() {
     std::vector<apiserver::kind_keeper_actor> namespaced;
     for (const auto& kind : model::schema::kinds()) {
-      if (kind.storage != kind.index || kind.plural == "namespaces") continue;
+      if (kind.storage != kind.index || kind.plural == "namespaces" || kind.asked_only) continue;
       apiserver::keeper_config one;
       one.kind = &kind;
       one.shared = shared();
@@ -255,8 +255,7 @@ class server_state {
     api.shared = shared();
     api.build.git_version = config().version;
     api.build.server_address = to_string(advertised());
-    api.bearer_server = keys_.passwords.server;
-    api.bearer_agent = keys_.passwords.agent;
+    api.guard = guard_of(on_, keys_);
     api.kubelet_client = keys_.pki.kubelet_client;
     api.kubelet_trust = keys_.pki.server_ca.certificates;
     gate_ = keep(apiserver::make_gate(*world_, std::move(api), keepers_, caf::actor_cast<tunnel::dialer_actor>(reach_.egress)));
@@ -375,7 +374,7 @@ class server_state {
   void start_controllers() {
     if (stopping_ || !office_.empty()) return;
     const auto as = [this](std::string user, std::vector<std::string> groups) { return client_as(std::move(user), std::move(groups)); };
-    office_ = open_office(*world_, {config(), on_.node, shared(), as, passwords_, shard_, caf::actor_cast<membership::remover_actor>(members_)});
+    office_ = open_office(*world_, {config(), on_.node, shared(), as, passwords_, shard_, caf::actor_cast<membership::remover_actor>(members_), keys_.pki.server_ca.certificates});
   }
   void stop_controllers() {
     for (const auto& one : std::exchange(office_, {})) caf::anon_send_exit(caf::actor_cast<caf::actor>(one), caf::exit_reason::user_shutdown);

@@ -12,7 +12,7 @@
 #include "net/tls/handles.hpp"
 #include "net/tls/openssl.hpp"
 #include "net/tls/password.hpp"
-#include "net/tls/web_signature.hpp"
+#include "net/tls/signing/web_signature.hpp"
 
 namespace troupe::net::tls {
 namespace {

@@ -72,6 +72,7 @@ verdict node_on_pods(std::string_view node, const target& asked, const node_rela
     bool selected = !asked.sub && asked.ask.fields.required("spec.nodeName") == node;
     return selected ? yes() : no("can only list/watch pods with spec.nodeName field selector");
   }
+  if (asked.what == verb::create && !asked.sub) return yes();  // Mirrors of static pods: restrict_create() sees which.
   bool read = asked.what == verb::get && (!asked.sub || asked.subresource == "status");
   bool reports = changes(asked) && asked.subresource == "status";
   bool removes = asked.what == verb::remove && !asked.sub;
@@ -129,6 +130,14 @@ std::optional<api_error> restrict_create(const user_info& user, const target& as
   if (in_group(user, group_masters) || node.empty() || !asked.kind || asked.what != verb::create || asked.sub)
     return std::nullopt;
   auto name = text_or(dig(object, "metadata", "name"));
+  if (is(asked, "", "pods")) {
+    const auto& marks = dig(object, "metadata", "annotations");
+    if (!marks.is_object() || !marks.contains("kubernetes.io/config.mirror"))
+      return forbidden(*asked.kind, name, "pod does not have \"kubernetes.io/config.mirror\" annotation, node \"" + std::string(node) + "\" can only create mirror pods");
+    if (text_or(dig(object, "spec", "nodeName")) != node)
+      return forbidden(*asked.kind, name, "node \"" + std::string(node) + "\" can only create pods with spec.nodeName set to itself");
+    return std::nullopt;
+  }
   bool own_only = is(asked, "", "nodes") || is(asked, "coordination.k8s.io", "leases");
   if (!own_only || name == node) return std::nullopt;
   return forbidden(*asked.kind, name, "node \"" + std::string(node) + "\" is not allowed to create \"" + name + "\"");

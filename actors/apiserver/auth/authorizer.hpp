@@ -13,6 +13,8 @@ namespace troupe::apiserver {
 struct user_info {
   std::string name;
   std::vector<std::string> groups;
+  std::string uid = {};
+  std::vector<std::pair<std::string, std::vector<std::string>>> extra = {};   ///< As of a pod's token: which pod, which node.
 };
 inline constexpr std::string_view group_masters = "system:masters";
 inline constexpr std::string_view group_nodes = "system:nodes";

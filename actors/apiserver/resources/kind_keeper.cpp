@@ -270,7 +270,8 @@ class kind_keeper_state {
     auto made = prepare_create(*kind_, std::move(body), ctx);
     if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
     auto& object = std::get<json>(made);
-    const std::string name = text_or(dig(object, "metadata", "name"));
+    const auto name = text_or(dig(object, "metadata", "name"));
+    if (auto bad = j->ask.admit ? j->ask.admit(object) : std::nullopt) return refuse(*j, std::move(*bad));
     if (auto bad = namespace_refusal(*kind_, namespaces_.get(), ctx.ns, name)) {
       j->about_namespace = true;
       return refuse(*j, std::move(*bad));
@@ -493,8 +494,7 @@ class kind_keeper_state {
 }  // namespace
 
 kind_keeper_actor make_kind_keeper(const rt::world& in, keeper_config config, datastore::writer_actor writer) {
-  std::string detail(config.kind->plural);
-  return rt::spawn<kind_keeper_actor, kind_keeper_state>(in, std::move(detail), in, std::move(config), std::move(writer));
+  return rt::spawn<kind_keeper_actor, kind_keeper_state>(in, std::string(config.kind->plural), in, std::move(config), std::move(writer));
 }
 
 }  // namespace troupe::apiserver

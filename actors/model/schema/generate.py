@@ -152,7 +152,7 @@ def kind_rows(kinds, messages):
             array(f'sub_{i}', 'subresource', subs), array(f'selectable_{i}', 'selectable', fields),
             array(f'column_{i}', 'column', columns), array(f'rename_{i}', 'std::string_view', renames),
             str(i), str(stored), str(messages[k['message']]), str(verb_bits(k['verbs'])),
-            f'name_rule::{k["names"]}', flag('namespaced'), flag('status'), flag('status_on_create'), flag('generation'),
+            f'name_rule::{k["names"]}', flag('namespaced'), flag('status'), flag('status_on_create'), flag('generation'), flag('asked_only'),
             flag('create_on_update'), 'false' if 'conditional_update' in k['flags'] else 'true',
             quote(k.get('relaxed', '')), flag('heartbeats')]) + '},')
     return out, rows

@@ -58,6 +58,7 @@ struct kind {
   bool has_status = false;             ///< Has /status; main writes leave status alone.
   bool status_on_create = false;       ///< A creation may bring a status.
   bool has_generation = false;         ///< metadata.generation counts changes of anything but metadata and status.
+  bool asked_only = false;             ///< A question: it is answered and never kept, so it has no store and no keeper.
   bool create_on_update = false;       ///< PUT of an absent object creates it.
   bool unconditional_update = true;    ///< PUT without a resourceVersion overwrites.
   std::string_view relaxed_in;         ///< Namespace whose writes may wait for their sync; "*" = all, empty = none.

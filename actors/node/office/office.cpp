@@ -1,7 +1,9 @@
 #include "actors/node/office/office.hpp"
 
 #include "actors/apiserver/resources/claim_keeper.hpp"
+#include "actors/controllers/accounts/accounts.hpp"
 #include "actors/controllers/controllers.hpp"
+#include "actors/controllers/default_roles/default_roles.hpp"
 #include "actors/controllers/servers.hpp"
 
 namespace troupe::node {
@@ -12,6 +14,8 @@ std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office
   const auto api = with.client_as("system:kube-controller-manager", {"system:masters"});
   hold(controllers::make_namespaces(in, api));
   hold(controllers::make_waiting_pods(in, api));
+  hold(controllers::make_accounts(in, api, with.trust));
+  hold(controllers::make_default_roles(in, api));
   hold(controllers::make_token_cleaner(in, api));
   controllers::node_life_config life;
   life.grace = with.config.node_grace;

@@ -23,6 +23,7 @@ struct office_needs {
   rt::handle<bool(node_password::forget_node)> passwords;
   datastore::shard_actor shard;
   membership::remover_actor members;             ///< Null without embedded etcd.
+  std::string trust;                             ///< PEM: what pods check the API's certificate with.
 };
 /// Makes all of them; the caller ends them.
 std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office_needs& with);

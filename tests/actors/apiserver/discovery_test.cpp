@@ -161,4 +161,14 @@ TEST_CASE("a node reaches its own objects and what its pods use") {
   CHECK(restrict_create(node, asked("POST", "/api/v1/nodes"), body("n2"))->code == 403);
   CHECK(restrict_create(node, asked("POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"), body("n2")).has_value());
   CHECK(!restrict_create({"admin", {"system:masters"}}, asked("POST", "/api/v1/nodes"), body("n2")));
+  // Pods: mirrors of its own static ones, and no others.
+  const auto mirror = [](const char* on, bool marked) {
+    json pod{{"metadata", {{"name", "p"}}}, {"spec", {{"nodeName", on}}}};
+    if (marked) pod["metadata"]["annotations"]["kubernetes.io/config.mirror"] = "x";
+    return pod;
+  };
+  CHECK(allowed(node, "POST", "/api/v1/namespaces/d/pods"));
+  CHECK(!restrict_create(node, asked("POST", "/api/v1/namespaces/d/pods"), mirror("n1", true)));
+  CHECK(restrict_create(node, asked("POST", "/api/v1/namespaces/d/pods"), mirror("n2", true))->code == 403);
+  CHECK(restrict_create(node, asked("POST", "/api/v1/namespaces/d/pods"), mirror("n1", false))->code == 403);
 }

@@ -1,4 +1,4 @@
-#include "net/tls/web_signature.hpp"
+#include "net/tls/signing/web_signature.hpp"
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
