@@ -20,7 +20,7 @@ FOREIGN = {   # prefix of an include -> the library it belongs to
 }
 LAYERS = {   # layer -> (first-party prefixes, libraries) that it may include
     "subprojects/basis": (["basis/"], {"json", "yaml", "fmt"}),
-    "net": (["basis/", "net/"], {"asio", "openssl", "nghttp2", "wslay", "grpc", "protobuf"}),
+    "net": (["basis/", "net/"], {"asio", "openssl", "nghttp2", "wslay", "zlib", "grpc", "protobuf"}),
     "storage": (["basis/", "storage/"], {"sqlite", "rocksdb"}),
     "actors": (["basis/", "net/", "storage/", "actors/"], {"caf"}),
     "bin": (["basis/", "net/", "storage/", "actors/", "bin/"], {"caf", "asio", "openssl", "cli11"}),

@@ -1,6 +1,7 @@
 #include "actors/kubelet/serving/pod_streams.hpp"
 
 #include "actors/apiserver/respond.hpp"
+#include "actors/kubelet/serving/socket_streams.hpp"
 #include "net/http/carry.hpp"
 #include "net/websocket/byte_stream.hpp"
 
@@ -52,18 +53,22 @@ void refuse(net::http::exchange& to, int status, std::string why) {
   apiserver::respond_text(to, status == 0 ? 502 : status, status == 0 ? "the container runtime's stream: " + why : why);
 }
 
-/// The client speaks SPDY inside WebSocket messages, the runtime plain SPDY.
-void unwrap(const rt::world& in, net::stream_ptr runtime, std::string path, net::http::request ask, net::http::exchange_ptr client) {
+/// Asks the runtime for SPDY by itself, whatever the client speaks; `then` gets the client's WebSocket and the runtime's stream.
+template <class F>
+void switch_both(const rt::world& in, net::stream_ptr runtime, std::string path, const char* runtime_protocol, std::string_view socket,
+                 net::http::request ask, net::http::exchange_ptr client, F then) {
   net::http::request plain;
   plain.method = "POST";
-  plain.path = std::move(path);
+  const auto mark = path.find('?');
+  plain.path = path.substr(0, mark);
+  if (mark != std::string::npos) plain.query = path.substr(mark + 1);
   plain.headers.add("connection", "Upgrade");
   plain.headers.add("upgrade", "SPDY/3.1");
-  plain.headers.add("x-stream-protocol-version", "portforward.k8s.io");
+  plain.headers.add("x-stream-protocol-version", runtime_protocol);
   net::http::ask_upgrade(*in.shard, std::move(runtime), plain, "localhost", answer_limit,
-      [&in, ask = std::move(ask), client](net::http::response, net::stream_ptr spdy) {
-        auto socket = net::websocket::accept(*in.shard, ask, *client, tunnelled_protocol, *in.chance);
-        if (socket) net::http::splice_and_forget(*in.shard, net::websocket::as_stream(*in.shard, std::move(socket)), std::move(spdy));
+      [&in, ask = std::move(ask), client, socket = std::string(socket), then = std::move(then)](net::http::response, net::stream_ptr spdy) {
+        auto towards_client = net::websocket::accept(*in.shard, ask, *client, socket, *in.chance);
+        if (towards_client) then(std::move(towards_client), std::move(spdy));
       },
       [client](int status, std::string why) { refuse(*client, status, std::move(why)); });
 }
@@ -97,6 +102,7 @@ stream_wire judge_wire(const net::http::request& ask, std::string& offered) {
   if (protocols.empty()) return stream_wire::as_it_is;
   for (const auto& one : protocols) {
     if (one == tunnelled_protocol) return stream_wire::tunnelled;
+    if (one == socket_protocol) return stream_wire::bridged;
     if (is_known(one)) offered += (offered.empty() ? "" : ", ") + one;
   }
   return offered.empty() ? stream_wire::refused : stream_wire::as_it_is;
@@ -105,12 +111,23 @@ stream_wire judge_wire(const net::http::request& ask, std::string& offered) {
 void carry_stream(const rt::world& in, const stream_place& to, const net::http::request& ask, stream_wire wire, std::string offered,
                   net::http::exchange_ptr client) {
   if (wire == stream_wire::refused)
-    return refuse(*client, 400, "unable to upgrade: none of the WebSocket protocols offered is spoken here; SPDY/3.1 and v4.channel.k8s.io are");
+    return refuse(*client, 400, "unable to upgrade: none of the WebSocket protocols offered is spoken here; SPDY/3.1, v5.channel.k8s.io and v4.channel.k8s.io are");
   auto asked = net::http::carried_on(ask, to.path);
   if (!offered.empty()) asked.headers.set("sec-websocket-protocol", offered);
   in.dialer->dial(to.at, dial_limit, [&in, path = to.path, ask, asked = std::move(asked), wire, client](result<net::stream_ptr> got) mutable {
     if (!got.ok()) return refuse(*client, 0, got.why().note);
-    if (wire == stream_wire::tunnelled) return unwrap(in, std::move(*got), std::move(path), std::move(ask), std::move(client));
+    if (wire == stream_wire::tunnelled)
+      return switch_both(in, std::move(*got), std::move(path), "portforward.k8s.io", tunnelled_protocol, std::move(ask), std::move(client),
+                         [&in](net::websocket::connection_ptr socket, net::stream_ptr spdy) {
+                           net::http::splice_and_forget(*in.shard, net::websocket::as_stream(*in.shard, std::move(socket)), std::move(spdy));
+                         });
+    if (wire == stream_wire::bridged) {
+      const auto what = parse_stream_path(ask);
+      return switch_both(in, std::move(*got), std::move(path), "v4.channel.k8s.io", socket_protocol, std::move(ask), std::move(client),
+                         [&in, what](net::websocket::connection_ptr socket, net::stream_ptr spdy) {
+                           if (what) bridge_streams(*in.shard, *what, std::move(socket), std::move(spdy));
+                         });
+    }
     net::http::carry_upgrade(*in.shard, std::move(*got), std::move(asked), "localhost", answer_limit, client,
                              [client](int status, std::string why) { refuse(*client, status, std::move(why)); });
   });

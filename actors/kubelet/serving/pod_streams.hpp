@@ -2,7 +2,7 @@
 // understands. Pure but for carry_stream.
 //
 //   SPDY/3.1, WebSocket v4 and older   -> carried on byte by byte
-//   WebSocket v5 alone                 -> refused with 400: kubectl then asks again by SPDY, which can end stdin by itself
+//   WebSocket v5                       -> bridged to SPDY (socket_streams.hpp), because it can end stdin by itself
 //   SPDY/3.1 in WebSocket (portforward) -> unwrapped
 #pragma once
 #include <optional>
@@ -18,7 +18,7 @@ namespace troupe::kubelet {
 /// "/exec/NS/POD/CONTAINER", "/attach/...", "/portForward/NS/POD" with a kubelet's query; nothing for other paths.
 std::optional<open_pod_stream> parse_stream_path(const net::http::request& ask);
 
-enum class stream_wire : std::uint8_t { as_it_is, tunnelled, refused };
+enum class stream_wire : std::uint8_t { as_it_is, bridged, tunnelled, refused };
 /// How the client speaks. `offered` becomes the WebSocket protocols that the runtime knows, in the client's order.
 stream_wire judge_wire(const net::http::request& ask, std::string& offered);
 

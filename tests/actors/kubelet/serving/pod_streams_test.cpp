@@ -38,15 +38,17 @@ TEST_CASE("a stream's path says pod, container and what of it is wanted") {
     CHECK_FALSE(parse_stream_path(asking(other)).has_value());
 }
 
-TEST_CASE("each client's protocol is carried on, unwrapped, or refused so that the client asks again by SPDY") {
+TEST_CASE("each client's protocol is carried on, bridged, unwrapped, or refused so that the client asks again by SPDY") {
   std::string offered;
   auto spdy = asking("/exec/a/b/c");
   spdy.headers.add("upgrade", "SPDY/3.1");
   CHECK(judge_wire(spdy, offered) == stream_wire::as_it_is);
   CHECK(wire_of("", offered) == stream_wire::as_it_is);
   CHECK(offered.empty());
-  CHECK(wire_of("v5.channel.k8s.io", offered) == stream_wire::refused);
+  CHECK(wire_of("v5.channel.k8s.io", offered) == stream_wire::bridged);
+  CHECK(wire_of("v5.channel.k8s.io, v4.channel.k8s.io", offered) == stream_wire::bridged);
+  CHECK(wire_of("v9.channel.k8s.io", offered) == stream_wire::refused);
   CHECK(wire_of("SPDY/3.1+portforward.k8s.io", offered) == stream_wire::tunnelled);
-  CHECK(wire_of("v5.channel.k8s.io, v4.channel.k8s.io,base64.channel.k8s.io", offered) == stream_wire::as_it_is);
+  CHECK(wire_of("v6.channel.k8s.io, v4.channel.k8s.io,base64.channel.k8s.io", offered) == stream_wire::as_it_is);
   CHECK(offered == "v4.channel.k8s.io, base64.channel.k8s.io");
 }
