@@ -65,21 +65,6 @@ void read_ports(const json& spec, pod_facts& out) {
           out.ports.push_back({text_or(dig(port, "hostIP"), "0.0.0.0"), text_or(dig(port, "protocol"), "TCP"), host.get<int>()});
 }
 
-node_term read_term(const json& term, std::int64_t weight) {
-  node_term out;
-  out.weight = weight;
-  auto read = [](const json& list, std::vector<node_term::test>& to) {
-    for (const auto& each : list) {
-      node_term::test one{text_or(dig(each, "key")), text_or(dig(each, "operator")), {}};
-      for (const auto& value : dig(each, "values")) one.values.push_back(text_or(value));
-      to.push_back(std::move(one));
-    }
-  };
-  read(dig(term, "matchExpressions"), out.labels);
-  read(dig(term, "matchFields"), out.fields);
-  return out;
-}
-
 pod_term read_pod_term(const json& term, const std::string& ns, std::int64_t weight) {
   pod_term out;
   out.selector = model::label_match::of(dig(term, "labelSelector"));
@@ -95,11 +80,7 @@ pod_term read_pod_term(const json& term, const std::string& ns, std::int64_t wei
 void read_affinity(const json& spec, pod_facts& out) {
   constexpr auto must = "requiredDuringSchedulingIgnoredDuringExecution", may = "preferredDuringSchedulingIgnoredDuringExecution";
   const auto& affinity = dig(spec, "affinity");
-  const auto& node = dig(affinity, "nodeAffinity");
-  out.has_node_affinity = dig(node, must).is_object();
-  for (const auto& each : dig(node, must, "nodeSelectorTerms")) out.required.push_back(read_term(each, 0));
   auto weight = [](const json& each) { return dig(each, "weight").is_number_integer() ? each["weight"].get<std::int64_t>() : 1; };
-  for (const auto& each : dig(node, may)) out.preferred.push_back(read_term(dig(each, "preference"), weight(each)));
   for (const auto& each : dig(affinity, "podAffinity", must)) out.near.push_back(read_pod_term(each, out.ns, 0));
   for (const auto& each : dig(affinity, "podAntiAffinity", must)) out.away.push_back(read_pod_term(each, out.ns, 0));
   for (const auto& each : dig(affinity, "podAffinity", may))
@@ -109,9 +90,7 @@ void read_affinity(const json& spec, pod_facts& out) {
 }
 
 void read_rest(const json& spec, pod_facts& out) {
-  for (const auto& each : dig(spec, "tolerations"))
-    out.tolerations.push_back({text_or(dig(each, "key")), text_or(dig(each, "value")), text_or(dig(each, "effect")), dig(each, "operator") == "Exists"});
-  for (const auto& [key, value] : dig(spec, "nodeSelector").items()) out.node_selector[key] = text_or(value);
+  out.where = model::read_placement(spec);
   for (const auto& each : dig(spec, "topologySpreadConstraints")) {
     spread one;
     one.skew_max = dig(each, "maxSkew").is_number_integer() ? each["maxSkew"].get<std::int64_t>() : 1;
@@ -156,9 +135,7 @@ void ledger::put_node(const json& node) {
   to.name = name;
   to.labels = dig(node, "metadata", "labels");
   to.unschedulable = dig(node, "spec", "unschedulable") == true;
-  to.taints.clear();
-  for (const auto& each : dig(node, "spec", "taints"))
-    to.taints.push_back({text_or(dig(each, "key")), text_or(dig(each, "value")), text_or(dig(each, "effect"))});
+  to.taints = model::read_taints(node);
   to.allocatable = amounts_of(dig(node, "status", "allocatable"));
   const auto pods = to.allocatable.find("pods");
   to.pods_max = pods == to.allocatable.end() ? 110 : pods->second / 1000;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/model/match.hpp"
+#include "actors/model/views/placement.hpp"
 #include "basis/json.hpp"
 
 namespace troupe::scheduler {
@@ -18,17 +19,6 @@ using amounts = std::map<std::string, std::int64_t>;
 struct host_port {
   std::string ip, protocol;
   int port = 0;
-};
-struct toleration {
-  std::string key, value, effect;
-  bool exists = false;               ///< Operator Exists: any value; without a key: any taint.
-};
-struct taint { std::string key, value, effect; };
-/// One nodeSelectorTerm: all of it must hold. `fields` compares metadata.name.
-struct node_term {
-  struct test { std::string key, how; std::vector<std::string> values; };
-  std::vector<test> labels, fields;
-  std::int64_t weight = 0;           ///< Of a preference.
 };
 /// One podAffinityTerm.
 struct pod_term {
@@ -54,10 +44,7 @@ struct pod_facts {
   amounts wants;                     ///< Requests: containers and sidecars, or the largest init container; and overhead.
   std::int64_t cpu_scored = 0, memory_scored = 0;   ///< With upstream's floor for pods that ask for nothing (100m, 200Mi each).
   std::vector<host_port> ports;
-  std::vector<toleration> tolerations;
-  std::map<std::string, std::string> node_selector;
-  bool has_node_affinity = false;
-  std::vector<node_term> required, preferred;
+  model::placement where;
   std::vector<pod_term> near, away, near_if_possible, away_if_possible;
   std::vector<spread> spreads;
   std::vector<std::string> images;
@@ -68,7 +55,7 @@ pod_ptr read_pod(const json& pod);
 struct node_facts {
   std::string name;
   json labels;
-  std::vector<taint> taints;
+  std::vector<model::taint> taints;
   bool unschedulable = false;
   amounts allocatable;
   std::int64_t pods_max = 110;

@@ -1,7 +1,6 @@
 #include "actors/scheduler/filter.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 namespace troupe::scheduler {
@@ -14,26 +13,6 @@ const std::string* label(const node_facts& node, const std::string& key) {
 
 bool means(const pod_term& term, const pod_facts& other) {
   return (term.everywhere || term.namespaces.contains(other.ns)) && term.selector.matches(other.labels);
-}
-
-std::int64_t as_number(const std::string& text, bool& ok) {
-  std::int64_t out = 0;
-  const auto done = std::from_chars(text.data(), text.data() + text.size(), out);
-  ok = done.ec == std::errc() && done.ptr == text.data() + text.size();
-  return out;
-}
-
-bool test_holds(const node_term::test& test, const std::string* value) {
-  const bool listed = value && std::ranges::find(test.values, *value) != test.values.end();
-  if (test.how == "In") return listed;
-  if (test.how == "NotIn") return !listed;
-  if (test.how == "Exists") return value != nullptr;
-  if (test.how == "DoesNotExist") return value == nullptr;
-  if (!value || test.values.size() != 1) return false;
-  bool left = false, right = false;
-  const auto have = as_number(*value, left), bound = as_number(test.values[0], right);
-  if (!left || !right) return false;
-  return test.how == "Gt" ? have > bound : test.how == "Lt" && have < bound;
 }
 
 bool overlaps(const host_port& a, const host_port& b) {
@@ -151,35 +130,14 @@ surroundings::surroundings(const pod_facts& of, const ledger& all) : pod(of) {
   }
 }
 
-bool tolerates(const pod_facts& pod, const taint& what) {
-  return std::ranges::any_of(pod.tolerations, [&](const toleration& each) {
-    if (!each.effect.empty() && each.effect != what.effect) return false;
-    if (each.key.empty()) return each.exists;
-    return each.key == what.key && (each.exists || each.value == what.value);
-  });
-}
-
-bool term_matches(const node_term& term, const node_facts& node) {
-  if (term.labels.empty() && term.fields.empty()) return false;   // an empty term matches nothing
-  return std::ranges::all_of(term.labels, [&](const auto& each) { return test_holds(each, label(node, each.key)); }) &&
-         std::ranges::all_of(term.fields, [&](const auto& each) { return each.key == "metadata.name" && test_holds(each, &node.name); });
-}
-
-bool selects_node(const pod_facts& pod, const node_facts& node) {
-  for (const auto& [key, value] : pod.node_selector) {
-    const auto* have = label(node, key);
-    if (!have || *have != value) return false;
-  }
-  if (!pod.has_node_affinity) return true;
-  return std::ranges::any_of(pod.required, [&](const auto& each) { return term_matches(each, node); });
-}
+bool selects_node(const pod_facts& pod, const node_facts& node) { return model::selects_node(pod.where, node.labels, node.name); }
 
 refusal filter_node(const surroundings& seen, const node_facts& node) {
   const auto& pod = seen.pod;
-  if (node.unschedulable && !tolerates(pod, {"node.kubernetes.io/unschedulable", "", "NoSchedule"}))
+  if (node.unschedulable && !model::tolerates(pod.where.tolerations, {"node.kubernetes.io/unschedulable", "", "NoSchedule"}))
     return {{"node(s) were unschedulable"}, true};
   for (const auto& each : node.taints)
-    if ((each.effect == "NoSchedule" || each.effect == "NoExecute") && !tolerates(pod, each))
+    if ((each.effect == "NoSchedule" || each.effect == "NoExecute") && !model::tolerates(pod.where.tolerations, each))
       return {{"node(s) had untolerated taint {" + each.key + ": " + each.value + "}"}, true};
   if (!selects_node(pod, node)) return {{"node(s) didn't match Pod's node affinity/selector"}, true};
   refusal out;

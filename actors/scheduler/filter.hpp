@@ -31,11 +31,8 @@ struct refusal {
 };
 refusal filter_node(const surroundings& seen, const node_facts& node);
 
-/// Whether a taint lets the pod in.
-bool tolerates(const pod_facts& pod, const taint& what);
 /// Whether nodeSelector and required node affinity let the pod in.
 bool selects_node(const pod_facts& pod, const node_facts& node);
-bool term_matches(const node_term& term, const node_facts& node);
 
 /// Counts of reasons, for the words of FailedScheduling.
 struct tally {

@@ -78,9 +78,9 @@ std::vector<std::int64_t> score_nodes(const surroundings& seen, const std::vecto
   for (std::size_t i = 0; i < fit.size(); ++i) {
     const auto& node = *fit[i];
     for (const auto& each : node.taints)
-      if (each.effect == "PreferNoSchedule" && !tolerates(pod, each)) ++taints[i];
-    for (const auto& each : pod.preferred)
-      if (term_matches(each, node)) wished[i] += each.weight;
+      if (each.effect == "PreferNoSchedule" && !model::tolerates(pod.where.tolerations, each)) ++taints[i];
+    for (const auto& each : pod.where.preferred)
+      if (model::term_matches(each, node.labels, node.name)) wished[i] += each.weight;
     for (std::size_t k = 0; k < pod.near_if_possible.size(); ++k)
       neighbours[i] += pod.near_if_possible[k].weight * at_topology(node, pod.near_if_possible[k].topology, seen.near_liked[k]);
     for (std::size_t k = 0; k < pod.away_if_possible.size(); ++k)
@@ -93,7 +93,7 @@ std::vector<std::int64_t> score_nodes(const surroundings& seen, const std::vecto
     total[i] += least_allocated(pod, node) + balanced(pod, node) + images_there(pod, node);
   }
   add_scaled(total, taints, 3, true);
-  if (!pod.preferred.empty()) add_scaled(total, wished, 2, false);
+  if (!pod.where.preferred.empty()) add_scaled(total, wished, 2, false);
   if (spreads) add_scaled(total, crowded, 2, true);
   if (neighbourly) add_spanned(total, neighbours, 2);
   return total;
