@@ -27,6 +27,7 @@ remote_actor make_remote(const rt::world& in, remote_config config);
 struct reflector_config {
   std::string path;
   std::string selector;                     ///< Further query, e.g. "fieldSelector=...", may be empty.
+  bool metadata_only = false;               ///< Keeps and passes on of each object what it is called and its metadata.
 };
 rt::handle<void(watch_event)> make_reflector(const rt::world& in, reflector_config config, api_actor api,
                                              reflected_actor to);

@@ -79,11 +79,14 @@ class reflector_state {
     return (ns.empty() ? "" : ns + "/") + text_or(dig(object, "metadata", "name"));
   }
 
-  void see(json object) {
-    auto key = key_of(object);
-    auto shared = std::make_shared<const json>(std::move(object));
-    known_[key] = shared;
-    self_->send(to_, object_seen{std::move(key), std::move(shared)});
+  void see(json object) { pass_on(std::make_shared<const json>(std::move(object))); }
+
+  void pass_on(std::shared_ptr<const json> object) {
+    if (config_.metadata_only)
+      object = std::make_shared<const json>(json{{"apiVersion", dig(*object, "apiVersion")}, {"kind", dig(*object, "kind")}, {"metadata", dig(*object, "metadata")}});
+    auto key = key_of(*object);
+    known_[key] = object;
+    self_->send(to_, object_seen{std::move(key), std::move(object)});
   }
 
   void hear(watch_event& event) {
@@ -97,9 +100,7 @@ class reflector_state {
       known_.erase(key);
       self_->send(to_, object_lost{key, event.object});
     } else if (event.type == "ADDED" || event.type == "MODIFIED") {
-      auto key = key_of(*event.object);
-      known_[key] = event.object;
-      self_->send(to_, object_seen{std::move(key), event.object});
+      pass_on(event.object);
     }
   }
 

@@ -39,9 +39,6 @@ controller_actor make_node_life(const rt::world& in, node_life_config config, cl
 /// Bootstrap tokens that have expired are deleted.
 controller_actor make_token_cleaner(const rt::world& in, client::api_actor api);
 
-/// Pods that nothing can run yet get an event that says so.
-controller_actor make_waiting_pods(const rt::world& in, client::api_actor api);
-
 }  // namespace troupe::controllers
 
 RT_MESSAGE(troupe::controllers::tick_due)

@@ -122,60 +122,10 @@ class node_life_state {
   std::set<std::string> writing_;
 };
 
-/// Scheduling comes with another issue; until then nobody shall wonder why a pod stays Pending.
-class waiting_pods_state {
- public:
-  static constexpr const char* name = "waiting_pods";
-  explicit waiting_pods_state(rt::self<controller_actor> self) : self_(self) {}
-  void init(const rt::world& in, client::api_actor api) {
-    world_ = &in;
-    api_ = std::move(api);
-    reflector_ = client::make_reflector(in, {"/api/v1/pods", ""}, api_, caf::actor_cast<client::reflected_actor>(rt::strong<controller_actor>(self_)));
-  }
-  ~waiting_pods_state() { rt::end(reflector_); }
-  controller_actor::behavior_type make_behavior() {
-    return {
-        [this](client::object_seen& got) { see(*got.object); },
-        [this](client::object_lost& got) { told_.erase(text_or(dig(*got.object, "metadata", "uid"))); },
-        [](client::kind_synced) {},
-        [](tick_due) {},
-    };
-  }
-
- private:
-  void see(const json& pod) {
-    const json& meta = dig(pod, "metadata");
-    const auto uid = text_or(dig(meta, "uid")), ns = text_or(dig(meta, "namespace")), pod_name = text_or(dig(meta, "name"));
-    if (!told_.insert(uid).second || !dig(meta, "deletionTimestamp").is_null()) return;
-    const bool bound = !text_or(dig(pod, "spec", "nodeName")).empty();
-    const auto at = to_rfc3339(world_->wall->now());
-    // The name is a function of the pod, so a restart of this server does not say it twice.
-    const json event{{"apiVersion", "v1"}, {"kind", "Event"},
-                     {"metadata", {{"name", pod_name.substr(0, 200) + "." + uid.substr(0, 8)}, {"namespace", ns}}},
-                     {"involvedObject", {{"kind", "Pod"}, {"apiVersion", "v1"}, {"namespace", ns}, {"name", pod_name}, {"uid", uid},
-                                         {"resourceVersion", dig(meta, "resourceVersion")}}},
-                     {"reason", bound ? "FailedCreatePodSandBox" : "FailedScheduling"}, {"type", "Warning"},
-                     {"message", bound ? "this version of troupe runs no containers yet: the pod is kept as an object only"
-                                       : "this version of troupe schedules and runs no pods yet: the pod is kept as an object only"},
-                     {"source", {{"component", "troupe"}}}, {"reportingComponent", "troupe"}, {"reportingInstance", ""},
-                     {"firstTimestamp", at}, {"lastTimestamp", at}, {"count", 1}};
-    call(self_, api_, "POST", "/api/v1/namespaces/" + ns + "/events", event, as_json, [](const client::api_answer&) {});
-  }
-
-  rt::self<controller_actor> self_;
-  const rt::world* world_ = nullptr;
-  client::api_actor api_;
-  client::watcher_actor reflector_;
-  std::set<std::string> told_;
-};
-
 }  // namespace
 
 controller_actor make_node_life(const rt::world& in, node_life_config config, client::api_actor api, passwords_actor passwords) {
   return rt::spawn<controller_actor, node_life_state>(in, "", in, std::move(config), std::move(api), std::move(passwords));
-}
-controller_actor make_waiting_pods(const rt::world& in, client::api_actor api) {
-  return rt::spawn<controller_actor, waiting_pods_state>(in, "", in, std::move(api));
 }
 
 }  // namespace troupe::controllers

@@ -169,13 +169,17 @@ class Session:
     def pods(self):
         n = ("-n", self.ns)
         self.ok("run makes a pod", *n, "run", "p", "--image=busybox", says=("pod/p created",))
-        words = "schedules and runs no pods yet"
+        words = "Successfully assigned"
         told = wait_for(lambda: words in self.run(*n, "get", "events")[1])
-        self.tally.check(self.named("an event says that nothing can run it"), told, self.run(*n, "get", "events"))
+        self.tally.check(self.named("an event says where it goes"), told, self.run(*n, "get", "events"))
         self.ok("describe pod shows the event", *n, "describe", "pod", "p", says=(words, "Status:"))
-        self.refused("logs of what never ran are refused", *n, "logs", "p", says="does not have a host assigned")
         self.refused("so is exec", *n, "exec", "p", "--", "ls", says="")
-        self.ok("get pods shows it pending", *n, "get", "pods", says=("Pending",))
+        self.ok("get pods shows it", *n, "get", "pods", "-o", "wide", says=("p ", " srv "))
+        self.ok("a pod that no node may run is told why", *n, "run", "q", "--image=busybox", "--overrides", '{"spec":{"nodeSelector":{"no":"such"}}}', says=("created",))
+        why = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+        told = wait_for(lambda: why in self.run(*n, "get", "events")[1])
+        self.tally.check(self.named("in upstream's words"), told, self.run(*n, "get", "events"))
+        self.refused("logs of what never ran are refused", *n, "logs", "q", says="does not have a host assigned")
 
     def rights(self):
         n = ("-n", self.ns)
@@ -212,6 +216,7 @@ class Session:
         self.refused("an account that is gone takes its tokens with it", *n, *as_bot, "get", "pods", says="nauthorized")
 
     def the_end(self):
+        self.ok("pods can be removed by force", "-n", self.ns, "delete", "pod", "p", "q", "--force", "--grace-period=0", says=("force deleted",))
         self.ok("delete namespace finishes", "delete", "namespace", self.ns, says=("deleted",))
         self.refused("and it is gone", "get", "namespace", self.ns, says=f'Error from server (NotFound): namespaces "{self.ns}" not found')
         code, out, _ = self.run("get", "pods,configmaps,events", "-A", "-o", "json")

@@ -45,6 +45,7 @@ ROOM_EXCEPTIONS = {
     ("actors/apiserver/auth/guard.cpp", "actors/registration/token.hpp"): "the shape of a token, pure",
     ("actors/supervisor/gate.cpp", "actors/registration/bootstrap_token.hpp"): "how a token's Secret is judged, pure",
     ("actors/supervisor/gate.cpp", "actors/registration/token.hpp"): "the shape of a token, pure",
+    ("actors/scheduler/scheduler.cpp", "actors/client/clients.hpp"): "it makes the reflectors that its account is fed by",
     ("actors/tunnel/pod_rules.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/front/front.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
     ("actors/kubelet/serving/port.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",

@@ -56,6 +56,7 @@ inline write_context context_of(const job& j, wall_time now) {
   const target& t = *j.ask.what;
   write_context ctx;
   ctx.now = now;
+  ctx.garbage_collector = true;
   ctx.user = j.ask.user.name;
   ctx.groups = j.ask.user.groups;
   ctx.ns = t.ns;

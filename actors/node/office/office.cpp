@@ -5,6 +5,8 @@
 #include "actors/controllers/controllers.hpp"
 #include "actors/controllers/default_roles/default_roles.hpp"
 #include "actors/controllers/servers.hpp"
+#include "actors/controllers/workshop/workshop.hpp"
+#include "actors/scheduler/scheduler.hpp"
 
 namespace troupe::node {
 
@@ -13,9 +15,10 @@ std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office
   const auto hold = [&out](const auto& made) { out.push_back(caf::actor_cast<caf::strong_actor_ptr>(made)); };
   const auto api = with.client_as("system:kube-controller-manager", {"system:masters"});
   hold(controllers::make_namespaces(in, api));
-  hold(controllers::make_waiting_pods(in, api));
   hold(controllers::make_accounts(in, api, with.trust));
   hold(controllers::make_default_roles(in, api));
+  hold(controllers::make_workshop(in, {}, api));
+  hold(scheduler::make_scheduler(in, {}, with.client_as("system:kube-scheduler", {"system:masters"})));
   hold(controllers::make_token_cleaner(in, api));
   controllers::node_life_config life;
   life.grace = with.config.node_grace;
