@@ -2,7 +2,10 @@
 
 #include "actors/apiserver/resources/claim_keeper.hpp"
 #include "actors/controllers/controllers.hpp"
+#include "actors/controllers/endpoints/endpoints.hpp"
+#include "actors/controllers/node_ipam/node_ipam.hpp"
 #include "actors/controllers/servers.hpp"
+#include "actors/controllers/service_lb/service_lb.hpp"
 
 namespace troupe::node {
 
@@ -13,6 +16,12 @@ std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office
   hold(controllers::make_namespaces(in, api));
   hold(controllers::make_waiting_pods(in, api));
   hold(controllers::make_token_cleaner(in, api));
+  // The pod network.
+  hold(controllers::make_endpoints(in, {}, api));
+  hold(controllers::make_node_ipam(in, {with.config.cluster_cidr}, api));
+  controllers::service_lb_config balancers;
+  balancers.reserved = {with.config.https_port, with.config.kubelet_port};
+  hold(controllers::make_service_lb(in, balancers, api));
   controllers::node_life_config life;
   life.grace = with.config.node_grace;
   life.every = with.config.node_check_every;
