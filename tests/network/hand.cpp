@@ -6,14 +6,16 @@
 //   {"do":"whole"}, {"do":"changes"}                              writes; answers how long and how much
 //   {"do":"there"}                                                 is the table the one that was written?
 //   {"do":"remove"}                                                takes it away
-//   {"do":"flannel","backend":"vxlan","self":"n1","address":"172.30.0.11","peers":[{node}, ...]}   the overlay, for these Nodes
+//   {"do":"flannel","backend":"vxlan","node":"n1","address":"172.30.0.11","peers":[{node}, ...]}   the overlay, for these Nodes
 #include <chrono>
 #include <iostream>
 #include <optional>
 
+#include "actors/flannel/settle.hpp"
 #include "actors/service_proxy/service_proxy.hpp"
 #include "actors/service_proxy/table.hpp"
 #include "net/filter/real.hpp"
+#include "net/link/real.hpp"
 
 namespace {
 using namespace troupe;
@@ -30,6 +32,7 @@ class hand {
       const auto got = filter_->has_element(service_proxy::table::name, service_proxy::table::mark_set, service_proxy::table::mark_text(mark_));
       return got.ok() ? json{{"ok", true}, {"there", *got}} : bad(got.why());
     }
+    if (what == "flannel") return lead(order);
     if (what == "remove") return told(service_proxy::remove_table(*filter_));
     return bad({errc::invalid, "no such order"});
   }
@@ -47,6 +50,14 @@ class hand {
     return good();
   }
 
+  json lead(const json& order) {
+    std::map<std::string, flannel::peer> peers;
+    for (const auto& n : dig(order, "peers")) peers[text_or(dig(n, "metadata", "name"))] = flannel::peer_of(n);
+    const auto with = *flannel::parse_backend(text_or(order.at("backend")));
+    const auto mtu = flannel::settle(*links_, {with, text_or(order.at("node")), text_or(order.at("address")), ""}, peers);
+    return mtu.ok() ? json{{"ok", true}, {"mtu", *mtu}, {"mac", flannel::mac_for(text_or(order.at("node")))}} : bad(mtu.why());
+  }
+
   json write(const std::string& text) {
     const auto from = std::chrono::steady_clock::now();
     auto done = filter_->apply(text);
@@ -59,6 +70,7 @@ class hand {
   }
 
   std::unique_ptr<net::packet_filter> filter_ = net::real::make_packet_filter();
+  std::unique_ptr<net::link_table> links_ = net::real::make_link_table();
   std::optional<service_proxy::table> rules_;
   std::uint32_t mark_ = 0;
 };

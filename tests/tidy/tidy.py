@@ -40,6 +40,7 @@ ROOM_EXCEPTIONS = {
     ("actors/endpoints/refresher.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/egress/egress.cpp", "actors/client/clients.hpp"): "it makes the reflectors that its table is fed by",
     ("actors/egress/egress.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
+    ("actors/flannel/", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/service_proxy/", "actors/client/clients.hpp"): "it makes the reflectors that its rules are fed by",
     ("actors/revocation/keeper.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/controllers/token_cleaner.cpp", "actors/registration/bootstrap_token.hpp"): "how a token's Secret is read, pure",
