@@ -1,5 +1,10 @@
 // Makes the two kinds of api_actor; see messages.hpp.
 #pragma once
+#include <algorithm>
+#include <vector>
+
+#include <caf/actor_cast.hpp>
+
 #include "actors/client/messages.hpp"
 #include "actors/runtime/world.hpp"
 
@@ -31,5 +36,14 @@ struct reflector_config {
 };
 rt::handle<void(watch_event)> make_reflector(const rt::world& in, reflector_config config, api_actor api,
                                              reflected_actor to);
+
+/// Which of `all` sent the message in hand, for who follows many kinds: what reflectors say has one form for all. all.size()
+/// when it is none of them. Only inside a message handler of `self`.
+template <class Self>
+std::size_t source_among(Self* self, const std::vector<watcher_actor>& all) {
+  const auto& who = self->current_sender();
+  const auto found = std::ranges::find_if(all, [&](const auto& one) { return who && caf::actor_cast<caf::strong_actor_ptr>(one) == who; });
+  return static_cast<std::size_t>(found - all.begin());
+}
 
 }  // namespace troupe::client

@@ -23,6 +23,12 @@ namespace caf {
 class actor_system;
 }
 
+namespace troupe::net {
+class packet_filter;   // net/filter/filter.hpp
+class link_table;      // net/link/link.hpp
+class datagrams;       // net/datagram.hpp
+}  // namespace troupe::net
+
 namespace troupe::rt {
 
 class shard_unit;
@@ -46,6 +52,10 @@ struct world {
   rng dice{0};                       ///< Everything else that is drawn; fork it by name.
   /// Children of this process; null where none can be had (a simulation without etcd).
   net::process_starter* processes = nullptr;
+  /// The kernel's packet filter and its interfaces and routes, for who may change them; null where nobody may.
+  net::packet_filter* filter = nullptr;
+  net::link_table* links = nullptr;
+  net::datagrams* datagrams = nullptr;   ///< UDP, on the net shard; null where there is none.
   /// Opens an embedded engine ("sqlite" or "rocksdb") in the file or folder at `path`; errors as storage says.
   std::function<result<std::unique_ptr<storage::engine>>(const std::string& kind, const std::string& path)> open_engine;
   /// The same over etcd, and etcd's own members; both return before anybody has answered.

@@ -4,7 +4,10 @@
 #include "actors/controllers/accounts/accounts.hpp"
 #include "actors/controllers/controllers.hpp"
 #include "actors/controllers/default_roles/default_roles.hpp"
+#include "actors/controllers/endpoints/endpoints.hpp"
+#include "actors/controllers/node_ipam/node_ipam.hpp"
 #include "actors/controllers/servers.hpp"
+#include "actors/controllers/service_lb/service_lb.hpp"
 #include "actors/controllers/workshop/workshop.hpp"
 #include "actors/scheduler/scheduler.hpp"
 
@@ -20,6 +23,12 @@ std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office
   hold(controllers::make_workshop(in, {}, api));
   hold(scheduler::make_scheduler(in, {}, with.client_as("system:kube-scheduler", {"system:masters"})));
   hold(controllers::make_token_cleaner(in, api));
+  // The pod network.
+  hold(controllers::make_endpoints(in, {}, api));
+  hold(controllers::make_node_ipam(in, {with.config.cluster_cidr}, api));
+  controllers::service_lb_config balancers;
+  balancers.reserved = {with.config.https_port, with.config.kubelet_port};
+  hold(controllers::make_service_lb(in, balancers, api));
   controllers::node_life_config life;
   life.grace = with.config.node_grace;
   life.every = with.config.node_check_every;
