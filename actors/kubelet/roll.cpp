@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "actors/client/clients.hpp"
-#include "actors/kubelet/answers.hpp"
+#include "actors/kubelet/serving/answers.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"

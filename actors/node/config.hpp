@@ -30,6 +30,7 @@ struct common_config {
   duration heartbeat_every = std::chrono::seconds(10);
   duration status_every = std::chrono::minutes(5);
   bool disable_runtime = false;                           ///< Run no containers here, whatever this machine could.
+  std::string cgroup_root = "/kubepods";                  ///< Pods' cgroups are below it.
   std::string container_runtime_endpoint;                 ///< A runtime of others: its socket's path. Empty: a containerd of ours.
 };
 

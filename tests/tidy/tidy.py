@@ -47,6 +47,7 @@ ROOM_EXCEPTIONS = {
     ("actors/supervisor/gate.cpp", "actors/registration/token.hpp"): "the shape of a token, pure",
     ("actors/tunnel/pod_rules.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/front/front.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
+    ("actors/kubelet/roll.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/kubelet/port.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
     ("actors/election/candidate.cpp", "actors/controllers/calls.hpp"): "one function that shortens an API call; it knows no actor",
     ("actors/membership/joiner.cpp", "actors/client/one_shot.hpp"): "one HTTPS request as a function; it knows no actor",

@@ -174,6 +174,8 @@ class planner {
 
 }  // namespace
 
+steps plan_pod(const pod_wish& wish, const port::pod_view& seen, const pod_memory& memory, wall_time now) { return planner(wish, seen, memory, now).plan(); }
+
 const port::container* newest(const port::pod_view& seen, const std::string& container) {
   for (const auto& c : seen.containers)
     if (c.name == container) return &c;

@@ -1,4 +1,4 @@
-#include "actors/kubelet/answers.hpp"
+#include "actors/kubelet/serving/answers.hpp"
 
 #include <algorithm>
 #include <set>
