@@ -24,9 +24,10 @@ void pod_store::publish(const std::string& type, const json& pod) {
 }
 
 void pod_store::put(json pod) {
-  const bool fresh = !pods_.contains(key_of(pod));
+  const auto key = key_of(pod);
+  const bool fresh = !pods_.contains(key);
   pod["metadata"]["resourceVersion"] = std::to_string(++revision_);
-  const auto& kept = pods_[key_of(pod)] = std::move(pod);
+  const auto& kept = pods_[key] = std::move(pod);
   publish(fresh ? "ADDED" : "MODIFIED", kept);
 }
 
