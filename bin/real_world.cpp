@@ -7,6 +7,7 @@
 #include "actors/runtime/pinned.hpp"
 #include "actors/runtime/stage.hpp"
 #include "net/asio/real.hpp"
+#include "net/cri/client.hpp"
 #include "net/host/real.hpp"
 #include "net/tls/openssl.hpp"
 #include "storage/rocksdb/rocksdb.hpp"
@@ -69,6 +70,11 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
     with.access = access;
     with.prefix.assign(1, '/');   // the objects, and the bootstrap data beside them
     return storage::open_etcd(with);
+  };
+  w.open_runtime = [](const std::string& socket) -> result<std::unique_ptr<net::cri::runtime>> {
+    net::cri::client_config with;
+    with.socket = socket;
+    return net::cri::make_client(std::move(with));
   };
   w.open_cluster = [](const storage::etcd_access& access) { return storage::open_cluster(access); };
   w.publish = [](const std::string& topic, std::string text) { rt::theatre::instance().put_notice(topic, std::move(text)); };

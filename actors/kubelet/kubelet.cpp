@@ -27,6 +27,7 @@ class kubelet_state {
         [this](register_due) { read_node(); },
         [this](heartbeat_due) { beat(); },
         [this](status_due) { report(); },
+        [this](runtime_news& news) { hear_runtime(std::move(news)); },
     };
   }
 
@@ -89,6 +90,24 @@ class kubelet_state {
     return config_.facts;
   }
 
+  /// Who has a runtime is Ready when the runtime is; the Node says so at once.
+  void hear_runtime(runtime_news news) {
+    auto& known = config_.facts.runtime;
+    const bool turned = known.ready != news.ready || known.why != news.why;
+    known.version = std::move(news.version);
+    known.ready = news.ready;
+    known.why = std::move(news.why);
+    known.images = parse_json(news.images).value_or(json::array());
+    if (turned) ready_since_ = world_->wall->now();
+    if (uid_.empty()) return;   // not registered yet: the first report tells it
+    const json body{{"status", node_status(facts(), world_->wall->now(), ready_since_)}};
+    call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json",
+         [this](const answer& got) { if (got.ok()) tell_runtime(); });
+  }
+
+  /// For whoever started us: Ready with the runtime's readiness.
+  void tell_runtime() { tell(runtime_ready(config_.facts.runtime), runtime_ready(config_.facts.runtime) ? "" : config_.facts.runtime.why); }
+
   // --- staying ----------------------------------------------------------------------------------
 
   /// Patches, so that what others wrote into the status stays.
@@ -97,7 +116,7 @@ class kubelet_state {
     call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json", [this](const answer& got) {
       if (got.ok()) {
         delay_ = config_.retry_after;
-        tell(true, "");
+        tell_runtime();
       } else if (got.status == 404) {
         // Somebody deleted the Node; it comes back with a restart, when the name is claimed anew.
         return tell(false, "the Node was deleted; restart this agent to register again");
@@ -135,7 +154,7 @@ class kubelet_state {
       const auto object = parse_json(got.body);
       if (!object.ok()) return;
       for (const auto& c : dig(*object, "status", "conditions"))
-        if (text_or(dig(c, "type")) == "Ready" && text_or(dig(c, "status")) != "True") return refresh();
+        if (text_or(dig(c, "type")) == "Ready" && text_or(dig(c, "status")) != (runtime_ready(config_.facts.runtime) ? "True" : "False")) return refresh();
     });
   }
 
@@ -143,7 +162,7 @@ class kubelet_state {
     ready_since_ = world_->wall->now();
     const json body{{"status", node_status(facts(), world_->wall->now(), ready_since_)}};
     call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json",
-         [this](const answer& got) { if (got.ok()) tell(true, ""); });
+         [this](const answer& got) { if (got.ok()) tell_runtime(); });
   }
 
   rt::self<kubelet_actor> self_;

@@ -17,7 +17,15 @@ struct status_due {};
 struct node_readiness { bool ready = false; std::string why; };
 using readiness_actor = rt::handle<void(node_readiness)>;
 
-using kubelet_actor = rt::handle<void(start_kubelet), void(register_due), void(heartbeat_due), void(status_due)>;
+/// roll -> kubelet: what the Node's status says of the runtime, whenever it changes.
+struct runtime_news {
+  std::string version;                     ///< "containerd://1.6.20"; empty: not known yet.
+  bool ready = false;
+  std::string why;                         ///< When it is not: upstream's words.
+  std::string images;                      ///< status.images, as JSON text.
+};
+
+using kubelet_actor = rt::handle<void(start_kubelet), void(register_due), void(heartbeat_due), void(status_due), void(runtime_news)>;
 
 // --- what the port asks whoever runs the pods (the roll), for clients of the API ---------------------------------------
 
@@ -50,6 +58,7 @@ RT_MESSAGE(troupe::kubelet::register_due)
 RT_MESSAGE(troupe::kubelet::heartbeat_due)
 RT_MESSAGE(troupe::kubelet::status_due)
 RT_MESSAGE(troupe::kubelet::node_readiness)
+RT_MESSAGE(troupe::kubelet::runtime_news)
 RT_MESSAGE(troupe::kubelet::find_log)
 RT_MESSAGE(troupe::kubelet::log_place)
 RT_MESSAGE(troupe::kubelet::open_pod_stream)

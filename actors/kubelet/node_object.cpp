@@ -21,6 +21,11 @@ json condition(const char* type, bool holds, const char* reason, const char* mes
           {"lastHeartbeatTime", to_rfc3339(now)}, {"lastTransitionTime", to_rfc3339(since)}};
 }
 
+json readiness_condition(const runtime_facts& of, wall_time now, wall_time since) {
+  if (runtime_ready(of)) return condition("Ready", true, "KubeletReady", "kubelet is posting ready status", now, since);
+  return condition("Ready", false, "KubeletNotReady", of.why.empty() ? "container runtime is down" : of.why.c_str(), now, since);
+}
+
 std::string kibi(std::uint64_t bytes) { return std::to_string(bytes / 1024) + "Ki"; }
 
 }  // namespace
@@ -63,12 +68,13 @@ json node_status(const node_facts& facts, wall_time now, wall_time ready_since) 
                     condition("DiskPressure", disk_full, disk_full ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
                               disk_full ? "less than 5 % of the data directory's disk is free" : "kubelet has no disk pressure", now, ready_since),
                     condition("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now, ready_since),
-                    condition("Ready", true, "KubeletReady", "kubelet is posting ready status", now, ready_since)})},
+                    readiness_condition(facts.runtime, now, ready_since)})},
+      {"images", facts.runtime.images},
       {"nodeInfo",
        {{"architecture", m.architecture}, {"operatingSystem", "linux"}, {"kernelVersion", m.kernel}, {"osImage", m.os_image},
         {"machineID", m.machine_id}, {"systemUUID", m.system_uuid}, {"bootID", m.boot_id},
         {"kubeletVersion", facts.version}, {"kubeProxyVersion", facts.version},
-        {"containerRuntimeVersion", "none://0"}}}};
+        {"containerRuntimeVersion", facts.runtime.version.empty() ? "none://0" : facts.runtime.version}}}};
 }
 
 json node_lease(const node_name& name, const std::string& node_uid, wall_time now, duration life) {

@@ -11,6 +11,16 @@
 
 namespace troupe::kubelet {
 
+/// What runs containers here, as the Node's status tells it.
+struct runtime_facts {
+  bool wanted = false;                         ///< False: this node runs none, and is Ready all the same.
+  std::string version;                         ///< "containerd://1.6.20"
+  bool ready = false;
+  std::string why;                             ///< When it is not.
+  json images = json::array();                 ///< status.images
+};
+inline bool runtime_ready(const runtime_facts& of) { return !of.wanted || of.ready; }
+
 struct node_facts {
   node_name name;
   std::vector<std::string> addresses;
@@ -19,6 +29,7 @@ struct node_facts {
   std::map<std::string, std::string> labels;   ///< --node-label
   std::vector<json> taints;                    ///< --node-taint, as Node taints.
   net::machine_facts machine;
+  runtime_facts runtime;
 };
 
 /// The object to create. It starts with the not-ready taint, as upstream's admission sets it.

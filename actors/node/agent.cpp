@@ -8,6 +8,7 @@
 #include "actors/front/front.hpp"
 #include "actors/kubelet/kubelet.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/workload/workload.hpp"
 #include "actors/registration/enrolment.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
@@ -248,9 +249,20 @@ class agent_state {
     with.data_folder = config_.data_folder;
     with.heartbeat_every = config_.heartbeat_every;
     with.status_every = config_.status_every;
+    auto work = settle_workload(*world_, config_);
+    with.facts.runtime.wanted = work.ok();
     kubelet_ = kubelet::make_kubelet(*world_, std::move(with), api_, caf::actor_cast<kubelet::readiness_actor>(rt::strong<agent_actor>(self_)));
     self_->send(kubelet_, kubelet::start_kubelet{});
+    run_pods(std::move(work));
     if (tell_.on_wait) tell_.on_wait("the API to take node " + node_.text);
+  }
+
+  void run_pods(result<workload_plan> plan) {
+    if (!plan.ok()) return log::info("agent.runtime_off", {{"why", plan.why().note}});
+    auto made = start_workload(*world_, std::move(*plan), config_, node_, grant_->config, api_, kubelet_);
+    if (!made.ok()) return give_up("the container runtime: " + made.why().note);
+    workload_ = std::move(*made);
+    self_->send(kubelet_port_, kubelet::use_pods{caf::actor_cast<kubelet::pod_source_actor>(workload_.roll)});
   }
 
   void hear_tunnel(const tunnel::tunnel_state& news) {
@@ -278,6 +290,7 @@ class agent_state {
     if (enrolment_) rt::end(enrolment_);
     if (port_) rt::end(port_), rt::end(kubelet_port_);
     if (kubelet_) rt::end(kubelet_);
+    end_workload(workload_);
     if (balancer_) rt::end(balancer_), rt::end(api_);
     if (tell_.on_stopped) tell_.on_stopped();
     self_->quit(caf::exit_reason::user_shutdown);
@@ -296,6 +309,7 @@ class agent_state {
   kubelet::port_actor kubelet_port_;
   balancer::balancer_actor balancer_;
   kubelet::kubelet_actor kubelet_;
+  workload workload_;
   endpoints::refresher_actor refresher_;
   std::shared_ptr<tunnel::dial_rules> rules_;
   client::reflected_actor pod_rules_;

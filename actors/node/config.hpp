@@ -29,6 +29,9 @@ struct common_config {
   std::uint16_t kubelet_port = 10250;
   duration heartbeat_every = std::chrono::seconds(10);
   duration status_every = std::chrono::minutes(5);
+  bool disable_runtime = false;                           ///< Run no containers here, whatever this machine could.
+  std::string cgroup_root = "/kubepods";                  ///< Pods' cgroups are below it.
+  std::string container_runtime_endpoint;                 ///< A runtime of others: its socket's path. Empty: a containerd of ours.
 };
 
 struct server_config : common_config {

@@ -22,6 +22,9 @@
 namespace caf {
 class actor_system;
 }
+namespace troupe::net::cri {
+class runtime;
+}
 
 namespace troupe::net {
 class packet_filter;   // net/filter/filter.hpp
@@ -61,6 +64,8 @@ struct world {
   /// The same over etcd, and etcd's own members; both return before anybody has answered.
   std::function<result<std::unique_ptr<storage::engine>>(const storage::etcd_access&)> open_etcd;
   std::function<result<std::unique_ptr<storage::cluster>>(const storage::etcd_access&)> open_cluster;
+  /// The container runtime behind the socket at `path`, whether or not anybody listens there yet (net/cri/runtime.hpp).
+  std::function<result<std::unique_ptr<net::cri::runtime>>(const std::string& path)> open_runtime;
   /// A room tells people of its own state, whole and anew with each change, as JSON; who looks reads the last word without
   /// asking any actor. Any thread. Null where nobody looks.
   std::function<void(const std::string& topic, std::string text)> publish;

@@ -180,7 +180,13 @@ class real_files final : public files {
     return {};
   }
   bool exists(const std::string& path) const override { return ::access(path.c_str(), F_OK) == 0; }
-  result<void> make_folder(const std::string& path, unsigned mode) override { return make_folders(path, mode); }
+  result<void> make_folder(const std::string& path, unsigned mode) override {
+    const bool fresh = !exists(path);
+    if (auto made = make_folders(path, mode); !made) return made;
+    // What others may write into is asked for in so many words: the process's mask does not narrow it.
+    if (fresh && (mode & 022) && ::chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) return file_error("setting the mode of", path);
+    return {};
+  }
 
   result<void> link(const std::string& target, const std::string& path) override {
     if (auto made = make_folders(folder_of(path), 0700); !made) return made;

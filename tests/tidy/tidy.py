@@ -54,6 +54,7 @@ ROOM_EXCEPTIONS = {
     ("actors/kubelet/serving/port.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
     ("actors/kubelet/serving/log_stream.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
     ("actors/kubelet/serving/pod_streams.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
+    ("actors/kubelet/roll.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/election/candidate.cpp", "actors/controllers/calls.hpp"): "one function that shortens an API call; it knows no actor",
     ("actors/membership/joiner.cpp", "actors/client/one_shot.hpp"): "one HTTPS request as a function; it knows no actor",
     ("actors/membership/joiner.cpp", "actors/registration/token.hpp"): "the join token, pure",

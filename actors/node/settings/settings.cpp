@@ -234,6 +234,9 @@ class merger {
     port("kubelet-port", c.kubelet_port);
     span("node-lease-interval", c.heartbeat_every);
     span("node-status-interval", c.status_every);
+    toggle("disable-runtime", c.disable_runtime);
+    text("container-runtime-endpoint", c.container_runtime_endpoint);
+    text("cgroup-root", c.cgroup_root);
     fill_labels(c);
     fill_taints(c);
   }

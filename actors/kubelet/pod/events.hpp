@@ -1,0 +1,38 @@
+// What people are told of a pod: events in upstream's words, the same one counted instead of repeated, and not too many. Pure.
+#pragma once
+#include <map>
+#include <optional>
+
+#include "basis/clock.hpp"
+#include "basis/json.hpp"
+
+namespace troupe::kubelet {
+
+struct event_call {
+  std::string method, path, type;   ///< Of the API; POST a new one, PATCH a count.
+  json body;
+};
+
+class event_book {
+ public:
+  static constexpr int burst = 25;                                            ///< As upstream: per object, then one ...
+  static constexpr duration refill_every = std::chrono::minutes(5);           ///< ... in each such time.
+  static constexpr std::size_t known_max = 64;                                ///< Different ones that are counted.
+  event_book() = default;
+  /// About a pod, on this node.
+  event_book(const json& pod, std::string node);
+
+  /// What to send; nothing when too much was said already. `container` may be empty.
+  std::optional<event_call> note(bool warning, const std::string& reason, const std::string& message, const std::string& container, wall_time now);
+
+ private:
+  struct entry { std::string name; int count = 0; };
+  bool may_speak(wall_time now);
+  std::string node_, ns_, name_, uid_;
+  std::map<std::string, std::string> fields_;    ///< Of each container: "spec.containers{name}".
+  std::map<std::string, entry> known_;
+  std::optional<wall_time> refilled_;
+  int left_ = burst;
+};
+
+}  // namespace troupe::kubelet

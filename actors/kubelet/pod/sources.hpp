@@ -1,0 +1,52 @@
+// What a pod's object refers to, fetched from the API: the bytes behind its volumes and variables. Pure values.
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "basis/json.hpp"
+
+namespace troupe::kubelet {
+
+/// A token of the pod's service account, for one volume.
+struct token_need {
+  std::string volume, path, audience;
+  std::int64_t seconds = 3600;
+  friend auto operator<=>(const token_need&, const token_need&) = default;
+};
+struct pod_needs {
+  std::set<std::string> config_maps, secrets;    ///< Names, in the pod's namespace.
+  std::vector<token_need> tokens;
+  bool services = true;                          ///< Variables for each Service of the namespace.
+};
+pod_needs needs_of(const json& pod);
+
+struct pod_sources {
+  std::map<std::string, json> config_maps, secrets;   ///< By name; what does not exist is not in it.
+  std::map<token_need, std::string> tokens;
+  std::vector<json> services;                         ///< Of the namespace, and default/kubernetes.
+  std::string node;
+  std::vector<std::string> node_addresses, pod_addresses;
+  std::int64_t node_cpu_milli = 0, node_memory_bytes = 0;
+};
+
+/// The bytes of one key: data or binaryData of a ConfigMap, data of a Secret decoded. Null pointer's stead: false.
+bool value_of(const json& object, const std::string& key, std::string& out);
+
+/// `metadata.name`, `metadata.labels['x']`, `status.podIP` ...; `invalid` names a path that there is not.
+result<std::string> field_of(const json& pod, const std::string& path, const pod_sources& from);
+/// `limits.cpu`, `requests.memory` ... of a container, divided and rounded up; what is not set is the node's.
+result<std::string> resource_of(const json& container, const std::string& what, const json& divisor, const pod_sources& from);
+/// Thousandths of an amount in "resources"; 0 when it is not set.
+std::int64_t amount_milli(const json& container, const char* list, const std::string& what);
+
+using variables = std::vector<std::pair<std::string, std::string>>;
+/// The environment of a container: Services, envFrom, env, in upstream's order, $(NAME) expanded. `invalid`: why it cannot be
+/// made, in upstream's words (CreateContainerConfigError).
+result<variables> environment_of(const json& pod, const json& container, const pod_sources& from);
+/// $(NAME) replaced by what is known, $$ by $.
+std::string expanded(const std::string& text, const variables& known);
+
+}  // namespace troupe::kubelet

@@ -1,0 +1,311 @@
+#include "actors/kubelet/pod_worker_state.hpp"
+
+#include <algorithm>
+
+#include "actors/kubelet/fetch.hpp"
+#include "actors/kubelet/volumes/writer.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::kubelet {
+namespace {
+constexpr duration image_given_up_after = std::chrono::seconds(1);   // from ErrImagePull to ImagePullBackOff
+constexpr duration make_again_after = std::chrono::seconds(10);
+
+void slow_down(duration& delay, duration first, duration most) { delay = delay == duration::zero() ? first : std::min(delay * 2, most); }
+}  // namespace
+
+// --- volumes and sandbox ---------------------------------------------------------------------------------
+
+void worker_state::act(prepare_volumes&) {
+  begin("");
+  fetch([this](result<void> went) {
+    memory_.busy.erase("");
+    if (went.ok()) {
+      memory_.volumes_ready = true;
+      memory_.volumes_delay = {};
+    } else {
+      tell(true, "FailedMount", went.why().note);
+      slow_down(memory_.volumes_delay, std::chrono::milliseconds(500), std::chrono::minutes(2));
+      memory_.volumes_at = now() + memory_.volumes_delay;
+    }
+    turn();
+  });
+}
+
+void worker_state::refresh() {
+  if (!memory_.volumes_ready || wish_.deleted || refreshing_ || now() < refreshed_at_ + config_.refresh_every) return;
+  fetch([this](result<void>) { turn(); });   // what is there stays when it cannot be brought up to date
+}
+
+void worker_state::fetch(std::function<void(result<void>)> then) {
+  refreshing_ = true;
+  fetch_sources(self_, api_, config_.api_limit, *wish_.object, [this, then](result<pod_sources> got) {
+    refreshing_ = false;
+    refreshed_at_ = now();
+    if (wish_.deleted) return then({});   // its folder may be gone already: nothing is put there again
+    if (!got.ok()) return then(got.why());
+    sources_ = std::move(*got);
+    sources_.node = config_.setup.node;
+    sources_.node_addresses = config_.setup.addresses;
+    sources_.node_cpu_milli = config_.setup.cpu_milli;
+    sources_.node_memory_bytes = config_.setup.memory_bytes;
+    sources_.pod_addresses = addresses();
+    auto planned = plan_volumes(*wish_.object, pod_folder(config_.setup, wish_.uid), sources_);
+    if (!planned.ok()) return then(planned.why());
+    volumes_ = std::move(*planned);
+    then(write_volumes(*world_->files, volumes_));
+  });
+}
+
+std::vector<std::string> worker_state::addresses() const {
+  if (wish_.host_network) return config_.setup.addresses;
+  for (const auto& box : seen_.sandboxes)
+    if (box.ready) return box.addresses;
+  return {};
+}
+
+void worker_state::act(start_sandbox& what) {
+  begin("");
+  box_config_ = make_sandbox_config(wish_, what.attempt, config_.setup);
+  perform(cri::run_sandbox{box_config_}, [this](result<cri::reply> got) {
+    if (got.ok()) {
+      memory_.sandbox_delay = {};
+    } else {
+      tell(true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + got.why().note);
+      slow_down(memory_.sandbox_delay, std::chrono::seconds(1), std::chrono::seconds(10));
+      memory_.sandbox_at = now() + memory_.sandbox_delay;
+    }
+    settle("");
+  });
+}
+
+void worker_state::act(end_sandbox& what) {
+  begin("");
+  perform(cri::stop_sandbox{what.id}, [this, id = what.id](result<cri::reply> got) {
+    if (!got.ok()) return fail("", got.why());
+    memory_.stopped.insert(id);
+    settle("");
+  });
+}
+
+void worker_state::act(drop_sandbox& what) {
+  if (wish_.deleted && writing_) return;   // how it ended is written down before its traces go
+  begin("");
+  perform(cri::remove_sandbox{what.id}, [this, id = what.id](result<cri::reply> got) {
+    if (!got.ok()) return fail("", got.why());
+    memory_.stopped.erase(id);
+    settle("");
+  });
+}
+
+// --- images ----------------------------------------------------------------------------------------------
+
+void worker_state::act(fetch_image& what) {
+  const auto* c = wish_.find(what.container);
+  begin(c->name);
+  if (c->pull_policy == "Always") return pull(*c);
+  perform(cri::find_image{c->image}, [this, name = c->name](result<cri::reply> got) {
+    const auto* c = wish_.find(name);
+    if (!c) return settle(name);
+    if (got.ok()) {
+      tell(false, "Pulled", "Container image \"" + c->image + "\" already present on machine", name);
+      return have_image(*c, std::get<port::image>(std::move(*got)));
+    }
+    if (got.code() != errc::not_found) return fail(name, got.why());
+    if (c->pull_policy != "Never") return pull(*c);
+    image_failed(*c, "ErrImageNeverPull", "Container image \"" + c->image + "\" is not present with pull policy of Never");
+  });
+}
+
+void worker_state::pull(const container_wish& c) {
+  tell(false, "Pulling", "Pulling image \"" + c.image + "\"", c.name);
+  perform(cri::pull_image{c.image, {}}, [this, name = c.name](result<cri::reply> got) {
+    const auto* c = wish_.find(name);
+    if (!c) return settle(name);
+    if (!got.ok()) {
+      tell(true, "Failed", "Failed to pull image \"" + c->image + "\": " + got.why().note, name);
+      return image_failed(*c, "ErrImagePull", got.why().note);
+    }
+    perform(cri::find_image{c->image}, [this, name](result<cri::reply> found) {
+      const auto* c = wish_.find(name);
+      if (!c || !found.ok()) return settle(name);
+      tell(false, "Pulled", "Successfully pulled image \"" + c->image + "\"", name);
+      have_image(*c, std::get<port::image>(std::move(*found)));
+    });
+  });
+}
+
+void worker_state::have_image(const container_wish& c, port::image what) {
+  auto& known = of(c.name);
+  known.image_id = what.id;
+  known.image_delay = {};
+  known.reason.clear();
+  images_[c.name] = std::move(what);
+  settle(c.name);
+}
+
+void worker_state::image_failed(const container_wish& c, const std::string& reason, const std::string& why) {
+  auto& known = of(c.name);
+  slow_down(known.image_delay, backoff_first, backoff_max);
+  known.not_before = now() + known.image_delay;
+  known.reason = reason;
+  known.message = why;
+  tell(true, "Failed", "Error: " + reason, c.name);
+  image_failed_at_[c.name] = now();
+  settle(c.name);
+}
+
+std::optional<wall_time> worker_state::give_up_images() {
+  std::optional<wall_time> next;
+  for (auto& c : wish_.containers) {
+    auto& known = of(c.name);
+    if (known.reason != "ErrImagePull") continue;
+    const auto at = image_failed_at_[c.name] + image_given_up_after;
+    if (now() < at) {
+      next = at;
+      continue;
+    }
+    known.reason = "ImagePullBackOff";
+    known.message = "Back-off pulling image \"" + c.image + "\": ErrImagePull: " + known.message;
+    tell(false, "BackOff", "Back-off pulling image \"" + c.image + "\"", c.name);
+    tell(true, "Failed", "Error: ImagePullBackOff", c.name);
+  }
+  return next;
+}
+
+// --- containers ------------------------------------------------------------------------------------------
+
+void worker_state::act(make_container& what) {
+  const auto* c = wish_.find(what.container);
+  begin(c->name);
+  if (refreshed_at_ + std::chrono::seconds(1) > now()) return make(*c, what.attempt, what.sandbox);
+  // Variables are read when a container is made: what they refer to may have changed since the pod began.
+  fetch([this, what](result<void> went) {
+    const auto* c = wish_.find(what.container);
+    if (!c || wish_.deleted) return settle(what.container);
+    if (!went.ok()) return refuse_config(c->name, "CreateContainerConfigError", went.why().note);
+    make(*c, what.attempt, what.sandbox);
+  });
+}
+
+void worker_state::make(const container_wish& c, std::uint32_t attempt, const std::string& sandbox) {
+  sources_.pod_addresses = addresses();
+  if (auto put = write_own_files(c, attempt); !put.ok()) return refuse_config(c.name, "CreateContainerConfigError", put.why().note);
+  auto config = make_container_config(wish_, c, attempt, images_[c.name], sources_, volumes_, config_.setup);
+  if (!config.ok()) return refuse_config(c.name, "CreateContainerConfigError", config.why().note);
+  box_config_ = make_sandbox_config(wish_, box_attempt(sandbox), config_.setup);
+  perform(cri::create_container{sandbox, std::move(*config), box_config_}, [this, name = c.name](result<cri::reply> got) {
+    if (!got.ok() && got.code() == errc::internal) return refuse_config(name, "CreateContainerError", got.why().note);
+    if (!got.ok()) return fail(name, got.why());
+    auto& known = of(name);
+    known.made_id = std::get<std::string>(*got);
+    known.reason.clear();
+    const auto* c = wish_.find(name);
+    if (c && c->pull_policy == "Always") known.image_id.clear();   // the next one asks the registry again
+    tell(false, "Created", "Created container: " + name, name);
+    settle(name);
+  });
+}
+
+std::uint32_t worker_state::box_attempt(const std::string& id) const {
+  for (const auto& box : seen_.sandboxes)
+    if (box.id == id) return box.attempt;
+  return 0;
+}
+
+result<void> worker_state::write_own_files(const container_wish& c, std::uint32_t attempt) {
+  const auto own = wish_.host_network ? world_->files->read("/etc/hosts").value_or("") : std::string();
+  if (auto put = world_->files->write(hosts_path(config_.setup, wish_.uid), hosts_text(wish_, addresses(), config_.setup, own), 0644); !put.ok()) return put;
+  return world_->files->write(message_file(config_.setup, wish_.uid, c.name, attempt), "", 0666);
+}
+
+void worker_state::refuse_config(const std::string& container, const std::string& reason, const std::string& why) {
+  auto& known = of(container);
+  known.reason = reason;
+  known.message = why;
+  known.not_before = now() + make_again_after;
+  known.image_id.clear();   // it may be the image that is gone
+  tell(true, "Failed", "Error: " + why, container);
+  settle(container);
+}
+
+void worker_state::act(begin_container& what) {
+  begin(what.container);
+  const port::container* before = nullptr;
+  for (const auto& c : seen_.containers)
+    if (!before && c.name == what.container && c.id != what.id) before = &c;
+  count_restart(of(what.container), before, now());
+  perform(cri::start_container{what.id}, [this, what](result<cri::reply> got) {
+    if (!got.ok() && got.code() != errc::internal) return fail(what.container, got.why());
+    if (!got.ok()) {
+      auto& known = of(what.container);
+      known.reason = "RunContainerError";
+      known.message = got.why().note;
+      known.not_before = now() + known.restart_delay;
+      if (known.restart_delay == duration::zero()) count_restart(known, newest(seen_, what.container), now());
+      tell(true, "Failed", "Error: " + got.why().note, what.container);
+      return settle(what.container);
+    }
+    tell(false, "Started", "Started container " + what.container, what.container);
+    const auto* c = wish_.find(what.container);
+    if (!c || !c->post_start) return settle(what.container);
+    run_hook(*c, *c->post_start, what.id, std::chrono::minutes(10), [this, name = what.container](result<void> went) {
+      if (!went.ok()) {
+        tell(true, "FailedPostStartHook", "PostStartHook failed: " + went.why().note, name);
+        settle(name);
+        of(name).kill_because = "FailedPostStartHook";
+        return;
+      }
+      settle(name);
+    });
+  });
+}
+
+void worker_state::act(end_container& what) {
+  begin(what.container);
+  tell(false, "Killing", what.why, what.container);
+  const auto* c = wish_.find(what.container);
+  const auto stop = [this, what](duration left) {
+    perform(cri::stop_container{what.id, left}, [this, name = what.container](result<cri::reply> got) { got.ok() ? settle(name) : fail(name, got.why()); });
+  };
+  if (!c || !c->pre_stop) return stop(what.grace);
+  const auto until = now() + what.grace;
+  run_hook(*c, *c->pre_stop, what.id, what.grace, [this, stop, until, name = what.container](result<void> went) {
+    if (!went.ok()) tell(true, "FailedPreStopHook", "PreStopHook failed: " + went.why().note, name);
+    stop(std::max<duration>(until - now(), std::chrono::seconds(2)));   // upstream's least after a hook
+  });
+}
+
+void worker_state::act(drop_container& what) {
+  begin(what.container);
+  perform(cri::remove_container{what.id}, [this, name = what.container](result<cri::reply> got) { got.ok() ? settle(name) : fail(name, got.why()); });
+}
+
+void worker_state::act(fail_pod& what) {
+  memory_.failure = what.why;
+  tell(true, what.why.reason, what.why.message);
+  self_->send(rt::strong<worker_actor>(self_), look_due{});
+}
+
+// --- its end ---------------------------------------------------------------------------------------------
+
+void worker_state::act(pod_gone&) {
+  if (writing_) return;
+  begin("");
+  for (const auto& folder : {pod_folder(config_.setup, wish_.uid), log_folder(config_.setup, wish_)})
+    if (auto gone = world_->files->remove_tree(folder); !gone.ok()) log::warn("kubelet.pod_folder_kept", {{"folder", folder}, {"why", gone.why().note}});
+  if (withdrawn_ || config_.of_file) return leave();
+  const json body{{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"gracePeriodSeconds", 0}, {"preconditions", {{"uid", wish_.uid}}}};
+  call("DELETE", pod_path(), body, "application/json", [this](const client::api_answer& got) {
+    if (got.ok() || got.status == 404 || got.status == 409) return leave();
+    fail("", troupe::fail(errc::unavailable, "the pod cannot be deleted: HTTP " + std::to_string(got.status)));
+  });
+}
+
+void worker_state::leave() {
+  ended_ = true;
+  self_->send(owner_, pod_ended{wish_.uid});
+}
+
+}  // namespace troupe::kubelet

@@ -1,0 +1,194 @@
+#include "actors/kubelet/pod_worker_state.hpp"
+
+#include <algorithm>
+
+#include "actors/kubelet/pod/status.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::kubelet {
+namespace {
+constexpr std::size_t message_bytes_max = 4096;
+}
+
+void worker_state::init(const rt::world& in, worker_config config, std::shared_ptr<const json> object, client::api_actor api, cri::runtime_actor runtime, worker_owner_actor owner) {
+  world_ = &in;
+  config_ = std::move(config);
+  api_ = std::move(api);
+  runtime_ = std::move(runtime);
+  owner_ = std::move(owner);
+  retry_ = config_.retry_first;
+  events_ = event_book(*object, config_.setup.node);
+  wish_ = read_pod(std::move(object));
+  present_ = dig(*wish_.object, "status");
+  self_->send(rt::strong<worker_actor>(self_), look_due{});
+}
+
+void worker_state::hear(std::shared_ptr<const json> object) {
+  auto next = read_pod(std::move(object));
+  if (wish_.deleted && !next.deleted) return;   // a deletion is never taken back
+  wish_ = std::move(next);
+  present_ = dig(*wish_.object, "status");
+  overlay();
+  turn();
+}
+
+void worker_state::withdraw() {
+  withdrawn_ = wish_.deleted = true;
+  turn();
+}
+
+void worker_state::overlay() {
+  if (!sent_.is_object()) return;
+  json conditions = dig(present_, "conditions").is_array() ? dig(present_, "conditions") : json::array();
+  for (const auto& ours : sent_["conditions"]) {
+    bool found = false;
+    for (auto& one : conditions)
+      if (dig(one, "type") == dig(ours, "type")) one = ours, found = true;
+    if (!found) conditions.push_back(ours);
+  }
+  present_.update(sent_);
+  present_["conditions"] = std::move(conditions);
+}
+
+// --- looking ---------------------------------------------------------------------------------------------
+
+void worker_state::look() {
+  if (looking_) return void(look_again_ = true);
+  looking_ = true;
+  perform(cri::look_at_pod{wish_.uid}, [this](result<cri::reply> got) {
+    looking_ = false;
+    const bool stale = std::exchange(look_again_, false);
+    blind_ = !got.ok();
+    if (got.ok()) see(std::get<port::pod_view>(std::move(*got)));
+    else if (!stale) block(got.why());
+    if (stale) look();
+    else turn();
+  });
+}
+
+void worker_state::see(port::pod_view view) {
+  seen_ = std::move(view);
+  looked_ = true;
+  for (const auto& c : wish_.containers) adopt(c);
+  for (const auto& c : seen_.containers) read_last_words(c);
+  std::erase_if(messages_, [&](const auto& one) { return std::none_of(seen_.containers.begin(), seen_.containers.end(), [&](const auto& c) { return c.id == one.first; }); });
+  probe();
+}
+
+void worker_state::adopt(const container_wish& c) {
+  const auto* last = newest(seen_, c.name);
+  auto& known = of(c.name);
+  if (!last || last->state != port::container_state::running) {
+    instances_.erase(c.name);
+    known.started = known.ready = false;
+    known.kill_because.clear();
+    return;
+  }
+  auto& at = instances_[c.name];
+  if (at.id == last->id) return;
+  at = {last->id, {}};
+  const bool was_ready = is_known_ready(c.name, last->id);
+  if (c.startup) at.probes.emplace_back(probe_kind::startup, *c.startup, last->started_at);
+  if (c.liveness) at.probes.emplace_back(probe_kind::liveness, *c.liveness, last->started_at);
+  if (c.readiness) at.probes.emplace_back(probe_kind::readiness, *c.readiness, last->started_at);
+  known.started = !c.startup || was_ready;
+  known.ready = known.started && (!c.readiness || was_ready);
+  known.kill_because.clear();
+  known.reason.clear();
+  known.made_id.clear();
+}
+
+bool worker_state::is_known_ready(const std::string& container, const std::string& id) const {
+  for (const char* list : {"containerStatuses", "initContainerStatuses"})
+    for (const auto& one : dig(present_, list))
+      if (text_or(dig(one, "name")) == container) return text_or(dig(one, "containerID")).ends_with(id) && dig(one, "ready") == json(true);
+  return false;
+}
+
+void worker_state::read_last_words(const port::container& c) {
+  if (c.state != port::container_state::exited || messages_.contains(c.id)) return;
+  messages_[c.id] = world_->files->read(message_file(config_.setup, wish_.uid, c.name, c.attempt)).value_or("").substr(0, message_bytes_max);
+}
+
+// --- taking turns ----------------------------------------------------------------------------------------
+
+void worker_state::turn() {
+  if (ended_ || looking_) return;   // what is planned on an old look is done twice
+  std::optional<wall_time> wake = give_up_images();
+  const auto sooner = [&](wall_time at) { wake = wake ? std::min(*wake, at) : at; };
+  if (now() < blocked_until_) {
+    sooner(blocked_until_);
+  } else if (blind_ || !looked_) {
+    return look();
+  } else {
+    auto next = plan_pod(wish_, seen_, memory_, now());
+    for (auto& one : next.now) std::visit([this](auto& what) { act(what); }, one);
+    if (next.wake) sooner(*next.wake);
+  }
+  refresh();
+  if (memory_.volumes_ready && !refreshing_ && !wish_.deleted) sooner(refreshed_at_ + config_.refresh_every);
+  write_status();
+  self_->send(owner_, pod_seen{wish_.uid, std::make_shared<const port::pod_view>(seen_), shown()});
+  ++turns_;
+  if (wake) self_->delayed_send(rt::strong<worker_actor>(self_), std::max<duration>(*wake - now(), std::chrono::milliseconds(1)), turn_due{turns_});
+}
+
+std::shared_ptr<const json> worker_state::shown() const {
+  auto out = std::make_shared<json>(*wish_.object);
+  if (sent_.is_object()) (*out)["status"] = present_;
+  return out;
+}
+
+void worker_state::settle(const std::string& target) {
+  memory_.busy.erase(target);
+  retry_ = config_.retry_first;
+  look();
+}
+
+void worker_state::block(const error& why) {
+  log::debug("kubelet.runtime_refused", {{"pod", full_name(wish_)}, {"why", why.text()}});
+  blocked_until_ = now() + retry_;
+  retry_ = std::min<duration>(retry_ * 2, config_.retry_max);
+}
+
+void worker_state::fail(const std::string& target, const error& why) {
+  memory_.busy.erase(target);
+  block(why);
+  look();
+}
+
+// --- telling the API -------------------------------------------------------------------------------------
+
+void worker_state::tell(bool warning, const std::string& reason, const std::string& message, const std::string& container) {
+  if (withdrawn_) return;
+  if (auto one = events_.note(warning, reason, message, container, now())) call(one->method, one->path, one->body, one->type, [](const client::api_answer&) {});
+}
+
+void worker_state::write_status() {
+  if (!looked_ || writing_ || withdrawn_ || now() < write_at_) return;
+  host_facts host{config_.setup.addresses, present_, messages_};
+  json next = pod_status(wish_, seen_, memory_, host, now());
+  if (next == sent_) return;
+  writing_ = true;
+  sent_ = std::move(next);
+  overlay();
+  json body{{"status", sent_}};
+  if (!config_.of_file) body["metadata"] = {{"uid", wish_.uid}};
+  for (const char* list : {"podIPs", "hostIPs"})   // lists that merge: what is not there any more must go
+    if (auto& all = body["status"][list]; all.is_array()) all.insert(all.begin(), json{{"$patch", "replace"}});
+    else body["status"].erase(list);
+  call("PATCH", pod_path() + "/status", body, "application/strategic-merge-patch+json", [this](const client::api_answer& got) {
+    writing_ = false;
+    if (!got.ok() && got.status != 404 && got.status != 409) sent_ = nullptr, write_at_ = now() + config_.retry_first, blocked_until_ = std::max(blocked_until_, write_at_);
+    turn();
+  });
+}
+
+worker_actor make_worker(const rt::world& in, worker_config config, std::shared_ptr<const json> object, client::api_actor api, cri::runtime_actor runtime,
+                         worker_owner_actor owner) {
+  auto detail = text_or(dig(*object, "metadata", "namespace")) + "/" + text_or(dig(*object, "metadata", "name"));
+  return rt::spawn<worker_actor, worker_state>(in, std::move(detail), in, std::move(config), std::move(object), std::move(api), std::move(runtime), std::move(owner));
+}
+
+}  // namespace troupe::kubelet

@@ -1,0 +1,144 @@
+// The worker's state; see pod_worker.hpp. Its methods are in pod_worker.cpp (turns, looks, status), pod_acts.cpp (what a plan
+// names is done) and pod_asks.cpp (hooks and probes).
+//
+//  told, looked, woken --> turn: plan --> act --> settled --> look --> turn ...
+//                             '--> status, when it changed
+#pragma once
+#include "actors/kubelet/pod/events.hpp"
+#include "actors/kubelet/pod/plan.hpp"
+#include "actors/kubelet/pod/probe.hpp"
+#include "actors/kubelet/pod_worker.hpp"
+#include "actors/runtime/errors.hpp"
+
+namespace troupe::kubelet {
+
+class worker_state {
+ public:
+  static constexpr const char* name = "pod_worker";
+  explicit worker_state(rt::self<worker_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, worker_config config, std::shared_ptr<const json> object, client::api_actor api, cri::runtime_actor runtime, worker_owner_actor owner);
+  worker_actor::behavior_type make_behavior() {
+    return {
+        [this](pod_told& news) { hear(std::move(news.object)); },
+        [this](pod_withdrawn) { withdraw(); },
+        [this](look_due) { look(); },
+        [this](turn_due due) { if (due.number == turns_) turn(); },
+        [this](probe_due due) { if (due.number == probe_turns_) probe(); },
+        [this](ask_settled& got) { settle_ask(got); },
+    };
+  }
+
+ private:
+  wall_time now() const { return world_->wall->now(); }
+  container_memory& of(const std::string& container) { return memory_.containers[container]; }
+  void hear(std::shared_ptr<const json> object);
+  void withdraw();
+  /// What we have written last counts, also while the API's news of it is on its way.
+  void overlay();
+
+  // looking
+  template <class Then>
+  void perform(cri::request what, Then then) {
+    self_->request(runtime_, caf::infinite, cri::perform{std::move(what)})
+        .then([then](cri::outcome& got) { then(result<cri::reply>(std::move(got.what))); }, [then](caf::error& why) { then(result<cri::reply>(rt::reason(why))); });
+  }
+  void look();
+  void see(port::pod_view view);
+  struct instance {
+    std::string id;
+    std::vector<probing> probes;
+  };
+  /// A new instance of a container begins with fresh probes; what was said of another is forgotten.
+  void adopt(const container_wish& c);
+  /// Of a life of ours before this one.
+  bool is_known_ready(const std::string& container, const std::string& id) const;
+  void read_last_words(const port::container& c);
+
+  // taking turns
+  void turn();
+  std::shared_ptr<const json> shown() const;
+  void begin(const std::string& target) { memory_.busy.insert(target); }
+  void settle(const std::string& target);
+  /// The runtime refused something that has no wait of its own: not again at once.
+  void block(const error& why);
+  void fail(const std::string& target, const error& why);
+
+  // volumes and sandbox
+  void act(prepare_volumes&);
+  void refresh();
+  void fetch(std::function<void(result<void>)> then);
+  std::vector<std::string> addresses() const;
+  void act(start_sandbox& what);
+  void act(end_sandbox& what);
+  void act(drop_sandbox& what);
+
+  // images
+  void act(fetch_image& what);
+  void pull(const container_wish& c);
+  void have_image(const container_wish& c, port::image what);
+  void image_failed(const container_wish& c, const std::string& reason, const std::string& why);
+  /// A moment after a failure people are told that it will be tried again. Answers when the next such moment is.
+  std::optional<wall_time> give_up_images();
+
+  // containers
+  void act(make_container& what);
+  void make(const container_wish& c, std::uint32_t attempt, const std::string& sandbox);
+  std::uint32_t box_attempt(const std::string& id) const;
+  result<void> write_own_files(const container_wish& c, std::uint32_t attempt);
+  void refuse_config(const std::string& container, const std::string& reason, const std::string& why);
+  void act(begin_container& what);
+  void act(end_container& what);
+  void act(drop_container& what);
+  void act(fail_pod& what);
+
+  // its end
+  void act(pod_gone&);
+  void leave();
+
+  // hooks and probes
+  void run_hook(const container_wish& c, const handler_wish& how, const std::string& id, duration limit, std::function<void(result<void>)> then);
+  void wait(duration span, std::function<void(result<void>)> then);
+  void ask(const container_wish& c, const handler_wish& how, const std::string& id, duration limit, std::function<void(result<void>)> then);
+  void settle_ask(ask_settled& got);
+  void probe();
+  void start_probe(const std::string& container, instance& at, std::size_t i);
+  void settle_probe(const std::string& container, const std::string& id, std::size_t i, const result<void>& went);
+  void judge(const std::string& container, probing& p, const result<void>& went);
+
+  // telling the API
+  std::string pod_path() const { return "/api/v1/namespaces/" + wish_.ns + "/pods/" + wish_.name; }
+  template <class Then>
+  void call(std::string method, std::string path, const json& body, std::string type, Then then) {
+    self_->request(api_, config_.api_limit, client::api_call{std::move(method), std::move(path), to_text(body), std::move(type), "", {}})
+        .then([then](const client::api_answer& got) { then(got); }, [then](caf::error& why) { then(client::api_answer{0, rt::reason(why).text()}); });
+  }
+  void tell(bool warning, const std::string& reason, const std::string& message, const std::string& container = {});
+  void write_status();
+
+  rt::self<worker_actor> self_;
+  const rt::world* world_ = nullptr;
+  worker_config config_;
+  client::api_actor api_;
+  cri::runtime_actor runtime_;
+  worker_owner_actor owner_;
+  pod_wish wish_;
+  port::pod_view seen_;
+  pod_memory memory_;
+  pod_sources sources_;
+  std::vector<volume_plan> volumes_;
+  port::sandbox_config box_config_;
+  event_book events_;
+  json present_, sent_;
+  std::map<std::string, instance> instances_;
+  std::map<std::string, port::image> images_;
+  std::map<std::string, wall_time> image_failed_at_;
+  std::map<std::string, std::string> messages_;
+  std::map<std::uint64_t, std::function<void(result<void>)>> asks_;
+  std::uint64_t tickets_ = 0, turns_ = 0, probe_turns_ = 0;
+  wall_time blocked_until_{}, refreshed_at_{}, write_at_{};
+  duration retry_{};
+  bool looked_ = false, blind_ = false, looking_ = false, look_again_ = false, writing_ = false, withdrawn_ = false, refreshing_ = false, ended_ = false;
+};
+
+}  // namespace troupe::kubelet

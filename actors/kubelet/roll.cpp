@@ -1,0 +1,295 @@
+#include "actors/kubelet/roll.hpp"
+
+#include <algorithm>
+
+#include "actors/client/clients.hpp"
+#include "actors/kubelet/serving/answers.hpp"
+#include "actors/runtime/errors.hpp"
+#include "actors/runtime/spawn.hpp"
+#include "basis/log.hpp"
+
+namespace troupe::kubelet {
+namespace {
+
+namespace port = net::cri;
+constexpr duration stream_limit = std::chrono::seconds(10);
+
+class roll_state {
+ public:
+  static constexpr const char* name = "roll";
+  explicit roll_state(rt::self<roll_actor> self) : self_(self) {}
+
+  void init(const rt::world& in, roll_config config, client::api_actor api, cri::runtime_actor runtime, kubelet_actor node) {
+    world_ = &in;
+    config_ = std::move(config);
+    api_ = std::move(api);
+    runtime_ = std::move(runtime);
+    node_ = std::move(node);
+    client::reflector_config follow{"/api/v1/pods", "fieldSelector=spec.nodeName%3D" + config_.worker.setup.node};
+    reflector_ = client::make_reflector(in, std::move(follow), api_, caf::actor_cast<client::reflected_actor>(rt::strong<roll_actor>(self_)));
+    again();
+  }
+  ~roll_state() {
+    if (reflector_) rt::end(reflector_);
+    for (auto& [uid, one] : pods_) rt::end(one.worker);
+  }
+
+  roll_actor::behavior_type make_behavior() {
+    return {
+        [this](client::object_seen& news) { see(news); },
+        [this](client::object_lost& news) { lose(*news.object); },
+        [this](client::kind_synced) { sync(); },
+        [this](pod_seen& news) { record(news); },
+        [this](pod_ended& who) { strike(who.uid); },
+        [this](relist_due) { relist(); },
+        [this](cri::runtime_up& news) { rise(news.version); },
+        [this](cri::runtime_down& news) { fall(news.why); },
+        [this](find_log& ask) { return find(ask); },
+        [this](open_pod_stream& ask) { return open(ask); },
+        [this](list_pods) { return list(); },
+        [this](read_stats) { return stats(); },
+    };
+  }
+
+ private:
+  struct entry {
+    worker_actor worker;
+    pod_record known;
+    std::string trace;       ///< Of what the runtime had of it: who is told to look when it changes.
+  };
+  template <class Then>
+  void perform(cri::request what, Then then) {
+    self_->request(runtime_, caf::infinite, cri::perform{std::move(what)})
+        .then([then](cri::outcome& got) { then(result<cri::reply>(std::move(got.what))); }, [then](caf::error& why) { then(result<cri::reply>(rt::reason(why))); });
+  }
+  static std::string uid_of(const json& object) { return text_or(dig(object, "metadata", "uid")); }
+
+  // --- who is there -------------------------------------------------------------------------------
+
+  void see(client::object_seen& news) {
+    const auto uid = uid_of(*news.object);
+    if (dig(*news.object, "metadata", "annotations", "kubernetes.io/config.mirror").is_string()) return;
+    // One name, another pod: the former one ends by itself.
+    for (auto& [other, one] : pods_)
+      if (other != uid && key_of(*one.known.object) == news.key) self_->send(one.worker, pod_withdrawn{});
+    if (const auto found = pods_.find(uid); found != pods_.end()) {
+      found->second.known.object = news.object;
+      return self_->send(found->second.worker, pod_told{news.object});
+    }
+    admit(uid, news.object);
+  }
+  static std::string key_of(const json& object) { return text_or(dig(object, "metadata", "namespace")) + "/" + text_or(dig(object, "metadata", "name")); }
+  entry& admit(const std::string& uid, std::shared_ptr<const json> object) {
+    auto worker = make_worker(*world_, config_.worker, object, api_, runtime_, caf::actor_cast<worker_owner_actor>(rt::strong<roll_actor>(self_)));
+    return pods_.emplace(uid, entry{std::move(worker), {uid, std::move(object), nullptr}, {}}).first->second;
+  }
+  void lose(const json& object) {
+    if (const auto found = pods_.find(uid_of(object)); found != pods_.end()) self_->send(found->second.worker, pod_withdrawn{});
+  }
+  void record(pod_seen& news) {
+    const auto found = pods_.find(news.uid);
+    if (found == pods_.end()) return;
+    found->second.known.view = std::move(news.view);
+    found->second.known.object = std::move(news.object);
+  }
+  void strike(const std::string& uid) {
+    const auto found = pods_.find(uid);
+    if (found == pods_.end()) return;
+    rt::end(found->second.worker);
+    pods_.erase(found);
+  }
+  void sync() {
+    if (std::exchange(synced_, true)) return;
+    // Folders of pods that went while we did not look.
+    for (const auto& one : world_->files->list(config_.worker.setup.pods_folder).value_or({}))
+      if (one.folder && !pods_.contains(one.name)) leftover_.push_back(one.name);
+  }
+
+  // --- what the runtime has -----------------------------------------------------------------------
+
+  void again() { self_->delayed_send(rt::strong<roll_actor>(self_), config_.look_every, relist_due{}); }
+
+  void relist() {
+    again();
+    look_soon();
+  }
+  void look_soon() {
+    if (!up_ || listing_) return;
+    const auto now = world_->shard->now();
+    if (now >= standing_at_) look_at_standing(now);
+    if (now >= images_at_) look_at_images(now);
+    listing_ = true;
+    perform(cri::list_all{}, [this](result<cri::reply> got) {
+      listing_ = false;
+      if (got.ok()) compare(std::get<port::pod_view>(*got));
+    });
+  }
+
+  void compare(const port::pod_view& all) {
+    std::map<std::string, std::string> traces;
+    std::map<std::string, json> names;
+    for (const auto& box : all.sandboxes) {
+      traces[box.uid] += box.id + (box.ready ? "+" : "-");
+      names[box.uid] = {{"name", box.name}, {"namespace", box.ns}};
+    }
+    for (const auto& c : all.containers)
+      if (const auto of = c.labels.find(port::label_pod_uid); of != c.labels.end()) {
+        traces[of->second] += c.id + std::to_string(static_cast<int>(c.state));
+        const auto text = [&](const char* label) { const auto found = c.labels.find(label); return found == c.labels.end() ? std::string() : found->second; };
+        names.try_emplace(of->second, json{{"name", text(port::label_pod_name)}, {"namespace", text(port::label_pod_namespace)}});
+      }
+    containers_ = all.containers;
+    for (auto& [uid, one] : pods_) {
+      auto& now = traces[uid];
+      if (now == one.trace) continue;
+      one.trace = now;
+      self_->send(one.worker, look_due{});
+    }
+    if (!synced_) return;
+    for (const auto& [uid, who] : names)
+      if (!uid.empty() && !pods_.contains(uid)) end_orphan(uid, who);
+    for (const auto& uid : std::exchange(leftover_, {}))
+      if (!pods_.contains(uid)) end_orphan(uid, {{"name", "gone"}, {"namespace", "gone"}});
+  }
+  /// What belongs to no pod of this node ends as a deleted pod does.
+  void end_orphan(const std::string& uid, const json& who) {
+    log::info("kubelet.orphan_found", {{"uid", uid}, {"pod", text_or(dig(who, "name"))}});
+    json object{{"metadata", who}, {"spec", {{"containers", json::array()}, {"enableServiceLinks", false}}}};
+    object["metadata"]["uid"] = uid;
+    self_->send(admit(uid, std::make_shared<const json>(std::move(object))).worker, pod_withdrawn{});
+  }
+
+  void rise(const std::string& version) {
+    version_ = version;
+    up_ = true;
+    standing_at_ = images_at_ = {};
+    for (auto& [uid, one] : pods_) self_->send(one.worker, look_due{});
+    look_soon();
+  }
+  void fall(const std::string& why) {
+    up_ = false;
+    tell(false, "container runtime is down: " + why);
+  }
+  void tell(bool ready, const std::string& why) {
+    runtime_news news{version_, ready, ready ? "" : why, to_text(images_)};
+    const auto whole = news.version + (ready ? "+" : "-") + news.why + news.images;
+    if (whole == std::exchange(told_, whole)) return;
+    self_->send(node_, std::move(news));
+  }
+  void look_at_standing(mono_time now) {
+    standing_at_ = now + config_.standing_every;
+    perform(cri::ask_standing{}, [this](result<cri::reply> got) {
+      if (!up_) return;
+      if (!got.ok()) return tell(false, "container runtime is down: " + got.why().note);
+      const auto& is = std::get<port::standing>(*got);
+      if (!is.runtime_ready) return tell(false, "container runtime not ready: RuntimeReady=false " + is.runtime_why);
+      if (!is.network_ready) return tell(false, "container runtime network not ready: NetworkReady=false " + is.network_why);
+      tell(true, "");
+    });
+  }
+  void look_at_images(mono_time now) {
+    images_at_ = now + config_.images_every;
+    perform(cri::list_images{}, [this](result<cri::reply> got) {
+      if (!got.ok()) return;
+      const auto& all = std::get<std::vector<port::image>>(*got);
+      images_ = images_status(all, config_.images_told_max);
+      standing_at_ = {};
+      make_room(all);
+    });
+  }
+  /// A disk that fills up loses images that nobody uses, one in each look.
+  void make_room(const std::vector<port::image>& all) {
+    const auto disk = world_->machine->facts(config_.data_folder);
+    if (disk.disk_bytes == 0) return;
+    const auto used = 100 - disk.disk_free_bytes * 100 / disk.disk_bytes;
+    clearing_ = used >= config_.disk_percent_high || (clearing_ && used > config_.disk_percent_low);
+    const auto unused = clearing_ ? unused_images(all, containers_) : std::vector<port::image>();
+    if (unused.empty()) return;
+    log::info("kubelet.image_removed", {{"image", unused.front().tags.empty() ? unused.front().id : unused.front().tags.front()}, {"disk_percent", used}});
+    perform(cri::remove_image{unused.front().id}, [this](result<cri::reply> got) { if (got.ok()) images_at_ = {}; });
+  }
+
+  // --- answers ------------------------------------------------------------------------------------
+
+  const pod_record* pod_called(const std::string& ns, const std::string& pod) const {
+    const pod_record* out = nullptr;
+    for (const auto& [uid, one] : pods_)
+      if (key_of(*one.known.object) == ns + "/" + pod && (!out || !dig(*one.known.object, "metadata", "deletionTimestamp").is_string())) out = &one.known;
+    return out;
+  }
+  static error nobody(const std::string& pod) { return fail(errc::not_found, "pods \"" + pod + "\" not found"); }
+
+  caf::result<log_place> find(const find_log& ask) {
+    const auto* pod = pod_called(ask.ns, ask.pod);
+    if (!pod) return rt::refuse(nobody(ask.pod));
+    auto got = log_of(*pod, ask.container, ask.previous, config_.worker.setup);
+    if (!got.ok()) return rt::refuse(got.why());
+    return log_place{got->path, got->ended};
+  }
+
+  caf::result<stream_place> open(const open_pod_stream& ask) {
+    const auto* pod = pod_called(ask.ns, ask.pod);
+    if (!pod) return rt::refuse(nobody(ask.pod));
+    auto id = ask.what == pod_stream::port_forward ? running_sandbox(*pod) : running_container(*pod, ask.container);
+    if (!id.ok()) return rt::refuse(id.why());
+    const port::stream_wish with{ask.in, ask.out, ask.err, ask.terminal};
+    cri::request what = ask.what == pod_stream::exec     ? cri::request(cri::open_exec{*id, ask.command, with})
+                        : ask.what == pod_stream::attach ? cri::request(cri::open_attach{*id, with})
+                                                         : cri::request(cri::open_forward{*id});
+    auto promise = self_->make_response_promise<stream_place>();
+    self_->request(runtime_, stream_limit, cri::perform{std::move(what)})
+        .then([promise](cri::outcome& got) mutable {
+          const auto place = place_of(std::get<std::string>(got.what));
+          if (place.ok()) promise.deliver(*place);
+          else promise.deliver(rt::refuse(place.why()));
+        }, [promise](caf::error& why) mutable { promise.deliver(why); });
+    return promise;
+  }
+  static result<stream_place> place_of(const std::string& url) {
+    constexpr std::string_view scheme = "http://";
+    if (!url.starts_with(scheme)) return fail(errc::internal, "the runtime's streaming server has a strange address");
+    const auto slash = url.find('/', scheme.size());
+    auto at = parse_endpoint(std::string_view(url).substr(scheme.size(), slash - scheme.size()), 0);
+    if (!at.ok()) return at.why();
+    return stream_place{*at, slash == std::string::npos ? "/" : url.substr(slash)};
+  }
+
+  std::string list() const {
+    json items = json::array();
+    for (const auto& [uid, one] : pods_) items.push_back(*one.known.object);
+    return to_text(json{{"kind", "PodList"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"items", std::move(items)}}) + "\n";
+  }
+  caf::result<std::string> stats() {
+    auto promise = self_->make_response_promise<std::string>();
+    self_->request(runtime_, stream_limit, cri::perform{cri::ask_usage{}})
+        .then([this, promise](cri::outcome& got) mutable {
+          std::vector<pod_record> all;
+          for (const auto& [uid, one] : pods_) all.push_back(one.known);
+          promise.deliver(to_text(stats_summary(config_.worker.setup.node, all, std::get<std::vector<port::usage>>(got.what), world_->wall->now())) + "\n");
+        }, [promise](caf::error& why) mutable { promise.deliver(why); });
+    return promise;
+  }
+
+  rt::self<roll_actor> self_;
+  const rt::world* world_ = nullptr;
+  roll_config config_;
+  client::api_actor api_;
+  cri::runtime_actor runtime_;
+  kubelet_actor node_;
+  rt::handle<void(client::watch_event)> reflector_;
+  std::map<std::string, entry> pods_;            // by uid
+  std::vector<std::string> leftover_;
+  std::vector<port::container> containers_;
+  std::string version_, told_;
+  json images_ = json::array();
+  mono_time standing_at_{}, images_at_{};
+  bool synced_ = false, up_ = false, listing_ = false, clearing_ = false;
+};
+
+}  // namespace
+
+roll_actor make_roll(const rt::world& in, roll_config config, client::api_actor api, cri::runtime_actor runtime, kubelet_actor node) {
+  return rt::spawn<roll_actor, roll_state>(in, "", in, std::move(config), std::move(api), std::move(runtime), std::move(node));
+}
+
+}  // namespace troupe::kubelet

@@ -1,0 +1,22 @@
+// A pod's volumes on this node's disk: which folders and files they are. Pure; writer.hpp puts them there.
+#pragma once
+#include "actors/kubelet/pod/sources.hpp"
+
+namespace troupe::kubelet {
+
+struct volume_file {
+  std::string path, data;          ///< Path below the volume.
+  unsigned mode = 0644;
+  friend bool operator==(const volume_file&, const volume_file&) = default;
+};
+struct volume_plan {
+  enum class kind : std::uint8_t { empty, files, host } what = kind::empty;
+  std::string name;
+  std::string path;                ///< On this node.
+  std::string host_type;           ///< Of a hostPath: "", DirectoryOrCreate, File ...
+  std::vector<volume_file> files;
+};
+/// Of a pod whose folder on this node is `folder`. `invalid`: the message of FailedMount, in upstream's words.
+result<std::vector<volume_plan>> plan_volumes(const json& pod, const std::string& folder, const pod_sources& from);
+
+}  // namespace troupe::kubelet
