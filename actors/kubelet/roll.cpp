@@ -1,6 +1,7 @@
 #include "actors/kubelet/roll.hpp"
 
 #include <algorithm>
+#include <deque>
 
 #include "actors/client/clients.hpp"
 #include "actors/kubelet/serving/answers.hpp"
@@ -13,6 +14,10 @@ namespace {
 
 namespace port = net::cri;
 constexpr duration stream_limit = std::chrono::seconds(10);
+constexpr std::size_t sweepers_max = 16;   // processes that remove the cgroup folders of pods that went
+// Hierarchies of version 1, and the root of version 2.
+constexpr const char* hierarchies[] = {"", "/unified", "/systemd", "/memory", "/cpu", "/cpuacct", "/cpu,cpuacct", "/cpuset", "/pids", "/devices", "/freezer",
+                                       "/blkio", "/net_cls", "/net_prio", "/net_cls,net_prio", "/perf_event", "/hugetlb", "/rdma", "/misc"};
 
 class roll_state {
  public:
@@ -97,6 +102,22 @@ class roll_state {
     if (found == pods_.end()) return;
     rt::end(found->second.worker);
     pods_.erase(found);
+    drop_cgroups(uid);
+  }
+  /// The runtime removes what it made, and leaves the pod's own folders, which were asked for as a parent.
+  void drop_cgroups(const std::string& uid) {
+    if (!world_->processes) return;
+    net::process_order order;
+    order.arguments = {"rmdir", "--ignore-fail-on-non-empty"};
+    for (const char* at : hierarchies)
+      for (const char* quality : {"", "/burstable", "/besteffort"}) {
+        const auto path = std::string("/sys/fs/cgroup") + at + config_.worker.setup.cgroup_root + quality + "/pod" + uid;
+        if (world_->files->exists(path)) order.arguments.push_back(path);
+      }
+    if (order.arguments.size() == 2) return;
+    auto begun = world_->processes->start(std::move(order), [](std::string) {}, [](net::process_end) {});
+    if (begun.ok()) sweepers_.push_back(std::move(*begun));
+    if (sweepers_.size() > sweepers_max) sweepers_.pop_front();
   }
   void sync() {
     if (std::exchange(synced_, true)) return;
@@ -279,6 +300,7 @@ class roll_state {
   rt::handle<void(client::watch_event)> reflector_;
   std::map<std::string, entry> pods_;            // by uid
   std::vector<std::string> leftover_;
+  std::deque<std::unique_ptr<net::process>> sweepers_;
   std::vector<port::container> containers_;
   std::string version_, told_;
   json images_ = json::array();
