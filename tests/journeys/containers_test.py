@@ -86,6 +86,7 @@ def test_a_pod_runs_and_goes():
     node().kubectl("delete", "pod", "plain")
     until("plain is gone", lambda: pod("plain") is None)
     expect(not os.path.exists(folder), "its folder is still there")
+    until("its cgroups are gone", lambda: not os.path.exists(f"/sys/fs/cgroup/memory{CGROUPS}/besteffort/pod{uid}"))
 
 
 def test_a_pod_of_the_host_network_runs():
@@ -125,7 +126,7 @@ def test_a_job_succeeds_and_its_last_words_are_told():
 
 def test_what_is_wrong_is_said_and_mended():
     """a missing ConfigMap, image or command is named in status or events; the node stays Ready; the pod runs when the cause goes"""
-    create("waits", {"volumeMounts": [{"name": "v", "mountPath": "/v"}], "command": ["sh", "-c", "cat /v/key; trap 'exit 0' TERM; while :; do sleep 0.2; done"]},
+    create("waits", {"volumeMounts": [{"name": "v", "mountPath": "/v"}], "command": ["sh", "-c", "cat /v/key; echo; trap 'exit 0' TERM; while :; do sleep 0.2; done"]},
            volumes=[{"name": "v", "configMap": {"name": "later"}}])
     create("noimage", {"image": "localhost/never:1", "imagePullPolicy": "Never"})
     create("nocommand", {"command": ["/no/such/command"]})
