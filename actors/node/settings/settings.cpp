@@ -234,6 +234,9 @@ class merger {
     port("kubelet-port", c.kubelet_port);
     span("node-lease-interval", c.heartbeat_every);
     span("node-status-interval", c.status_every);
+    toggle("disable-runtime", c.disable_runtime);
+    text("flannel-iface", c.flannel_interface);
+    text("resolv-conf", c.resolver_file);
     fill_labels(c);
     fill_taints(c);
   }
@@ -300,6 +303,8 @@ class merger {
     fill_networks(c);
     text("cluster-domain", c.cluster_domain);
     text("egress-selector-mode", c.egress_mode);
+    text("flannel-backend", c.flannel_backend);
+    toggle("disable-kube-proxy", c.disable_service_proxy);
     toggle("disable-agent", c.disable_agent);
     fill_snapshots(c);
     toggle("secrets-encryption", c.secrets_encryption);
