@@ -8,7 +8,9 @@
 #include "actors/runtime/stage.hpp"
 #include "net/asio/real.hpp"
 #include "net/cri/client.hpp"
+#include "net/filter/real.hpp"
 #include "net/host/real.hpp"
+#include "net/link/real.hpp"
 #include "net/tls/openssl.hpp"
 #include "storage/rocksdb/rocksdb.hpp"
 #include "storage/etcd/etcd.hpp"
@@ -21,12 +23,15 @@ struct real_world::inside {
   std::unique_ptr<net::real::loop> loop = net::real::make_shard("net0");
   std::unique_ptr<net::real::loop> slow = net::real::make_shard("slow");
   std::unique_ptr<net::dialer> dialer = net::real::make_dialer(*loop);
+  std::unique_ptr<net::datagrams> datagrams = net::real::make_datagrams(*loop);
   std::unique_ptr<net::acceptor> acceptor = net::real::make_acceptor(*loop);
   std::unique_ptr<net::tls::provider> tls = net::tls::make_openssl_provider();
   std::unique_ptr<net::tls::issuer> issuer = net::tls::make_openssl_issuer();
   std::unique_ptr<net::files> files = net::real::make_files();
   std::unique_ptr<net::machine> machine = net::real::make_machine();
   std::unique_ptr<net::process_starter> processes = net::real::make_process_starter();
+  std::unique_ptr<net::packet_filter> filter = net::real::may_change_network() ? net::real::make_packet_filter() : nullptr;
+  std::unique_ptr<net::link_table> links = net::real::may_change_network() ? net::real::make_link_table() : nullptr;
   std::unique_ptr<rt::shard_unit> unit, slow_unit;
   std::unique_ptr<rt::stage> stage = std::make_unique<rt::stage>();
   rt::world world;
@@ -48,6 +53,9 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   w.files = in.files.get();
   w.machine = in.machine.get();
   w.processes = in.processes.get();
+  w.filter = in.filter.get();
+  w.links = in.links.get();
+  w.datagrams = in.datagrams.get();
   w.wall = &system_wall_clock();
   w.chance = &system_entropy();
   const auto seed = w.chance->draw(8);
@@ -98,6 +106,7 @@ real_world::~real_world() {
   // Their last tasks hold streams and handles, which go while the actor system still stands.
   in_->acceptor.reset();
   in_->dialer.reset();
+  in_->datagrams.reset();
   in_->loop.reset();
   in_->slow.reset();
   in_->stage.reset();

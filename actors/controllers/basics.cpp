@@ -13,6 +13,7 @@ struct wanted {
   std::string collection, name;
   json object;
   std::string compare;
+  bool may_fail = false;   ///< Refused, it is left out, with a line in the log.
 };
 
 std::vector<wanted> all_wanted(const basics_config& config) {
@@ -35,6 +36,13 @@ std::vector<wanted> all_wanted(const basics_config& config) {
                   {"addressType", config.advertised.host.find(':') == std::string::npos ? "IPv4" : "IPv6"},
                   {"endpoints", json::array({{{"addresses", json::array({config.advertised.host})}, {"conditions", {{"ready", true}}}}})},
                   {"ports", json::array({port})}}, "endpoints"});
+  if (!config.dns_address.empty()) {
+    const json names{{"k8s-app", "kube-dns"}, {"kubernetes.io/cluster-service", "true"}, {"kubernetes.io/name", "CoreDNS"}, {"troupe.io/dns-on-each-node", "true"}};
+    const auto dns_port = [](const char* name, const char* protocol) { return json{{"name", name}, {"port", 53}, {"protocol", protocol}, {"targetPort", 53}}; };
+    out.push_back({"/api/v1/namespaces/kube-system/services", "kube-dns",
+                   {{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", {{"name", "kube-dns"}, {"namespace", "kube-system"}, {"labels", names}}},
+                    {"spec", {{"clusterIP", config.dns_address}, {"type", "ClusterIP"}, {"ports", json::array({dns_port("dns", "UDP"), dns_port("dns-tcp", "TCP")})}}}}, "", true});
+  }
   // With several servers these are there from the first one on, and server_list keeps them.
   if (config.shared)
     for (auto& w : out)
@@ -85,7 +93,13 @@ class basics_state {
     }
     if (got.status != 404) return failed(got);
     call(self_, api_, "POST", w.collection, w.object, as_json,
-         [this](const client::api_answer& made) { made.ok() || made.status == 409 ? settled() : failed(made); });
+         [this](const client::api_answer& made) {
+      if (made.ok() || made.status == 409) return settled();
+      // Somebody has its address: that is no reason to serve nothing at all.
+      if (!left_.front().may_fail || made.status != 422) return failed(made);
+      log::warn("controllers.basics_left_out", {{"object", left_.front().collection + "/" + left_.front().name}, {"why", made.body.substr(0, 300)}});
+      settled();
+    });
   }
 
   void settled() {

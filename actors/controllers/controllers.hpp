@@ -18,6 +18,7 @@ using controller_actor = rt::handle<void(client::object_seen), void(client::obje
 struct basics_config {
   endpoint advertised;
   std::string service_address = "10.43.0.1";
+  std::string dns_address;                    ///< Of the Service kube-dns, which each node answers itself; empty: there is none.
   bool shared = false;                        ///< Other servers serve too: the list of them is another's to keep.
   duration every = std::chrono::seconds(30);
 };

@@ -77,7 +77,7 @@ overlay wanted(backend with, const std::string& self, const std::map<std::string
   overlay out;
   if (with == backend::none) return out;
   for (const auto& [name, one] : peers) {
-    if (name == self || !is_usable(one, with)) continue;
+    if (name == self || !is_usable(one, with) || one.address.starts_with("127.")) continue;
     if (with == backend::host_gw) {
       out.routes.insert({one.pod_cidr, one.address, link, false});
       continue;

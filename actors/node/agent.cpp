@@ -7,6 +7,7 @@
 #include "actors/endpoints/refresher.hpp"
 #include "actors/front/front.hpp"
 #include "actors/kubelet/kubelet.hpp"
+#include "actors/node/network/network.hpp"
 #include "actors/node/node.hpp"
 #include "actors/node/workload/workload.hpp"
 #include "actors/registration/enrolment.hpp"
@@ -21,6 +22,7 @@
 //                                 +--> kubelet's port 10250
 //                                 +--> a tunnel session per server
 //                                 +--> refresher: the list of servers, for balancer and tunnels
+//                                 +--> the pods' network, where containers run
 //                                 '--> kubelet, last
 //
 // Failures: an enrolment that is refused ends the agent; a port in use ends it; everything that can come
@@ -253,7 +255,9 @@ class agent_state {
     with.facts.runtime.wanted = work.ok();
     kubelet_ = kubelet::make_kubelet(*world_, std::move(with), api_, caf::actor_cast<kubelet::readiness_actor>(rt::strong<agent_actor>(self_)));
     self_->send(kubelet_, kubelet::start_kubelet{});
+    const bool runs = work.ok();
     run_pods(std::move(work));
+    if (runs) network_ = start_network(*world_, {config_, node_, grant_->config}, api_);
     if (tell_.on_wait) tell_.on_wait("the API to take node " + node_.text);
   }
 
@@ -291,6 +295,7 @@ class agent_state {
     if (port_) rt::end(port_), rt::end(kubelet_port_);
     if (kubelet_) rt::end(kubelet_);
     end_workload(workload_);
+    for (const auto& one : network_) caf::anon_send_exit(caf::actor_cast<caf::actor>(one), caf::exit_reason::user_shutdown);
     if (balancer_) rt::end(balancer_), rt::end(api_);
     if (tell_.on_stopped) tell_.on_stopped();
     self_->quit(caf::exit_reason::user_shutdown);
@@ -310,6 +315,7 @@ class agent_state {
   balancer::balancer_actor balancer_;
   kubelet::kubelet_actor kubelet_;
   workload workload_;
+  std::vector<caf::strong_actor_ptr> network_;   ///< What gives this node's pods their network; empty: nothing does.
   endpoints::refresher_actor refresher_;
   std::shared_ptr<tunnel::dial_rules> rules_;
   client::reflected_actor pod_rules_;

@@ -32,6 +32,8 @@ struct common_config {
   bool disable_runtime = false;                           ///< Run no containers here, whatever this machine could.
   std::string cgroup_root = "/kubepods";                  ///< Pods' cgroups are below it.
   std::string container_runtime_endpoint;                 ///< A runtime of others: its socket's path. Empty: a containerd of ours.
+  std::string flannel_interface;                          ///< Carries the overlay; empty: the one with the node's address.
+  std::string resolver_file = "/etc/resolv.conf";         ///< Whom the cluster's DNS asks for names outside.
 };
 
 struct server_config : common_config {
@@ -41,6 +43,8 @@ struct server_config : common_config {
   secret_text token, agent_token;                         ///< Empty: kept from before, else made.
   std::string cluster_cidr = "10.42.0.0/16", service_cidr = "10.43.0.0/16", cluster_dns = "10.43.0.10";
   std::string cluster_domain = "cluster.local";
+  std::string flannel_backend = "vxlan";                  ///< vxlan, host-gw or none: actors/flannel/plan.hpp.
+  bool disable_service_proxy = false, disable_service_lb = false, disable_dns = false;
   std::string egress_mode = "agent";                      ///< agent, cluster, pod or disabled: actors/egress/routes.hpp.
   std::string kubeconfig_path = "/etc/rancher/troupe/troupe.yaml";
   unsigned kubeconfig_mode = 0600;

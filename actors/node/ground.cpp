@@ -7,7 +7,9 @@
 #include "actors/snapshots/cron.hpp"
 #include "actors/snapshots/manifest.hpp"
 #include "basis/bytes.hpp"
+#include "actors/controllers/node_ipam/pool.hpp"
 #include "actors/egress/routes.hpp"
+#include "actors/flannel/plan.hpp"
 #include "basis/log.hpp"
 #include "net/tls/sealing.hpp"
 
@@ -21,6 +23,9 @@ std::vector<std::string> problems(const server_config& config) {
   for (const auto& a : config.node_addresses)
     if (!is_ip_address(a)) out.emplace_back("--node-ip must be an IP address, and \"" + a + "\" is none");
   if (config.service_cidr.find('/') == std::string::npos) out.emplace_back("--service-cidr must be a network, as in 10.43.0.0/16");
+  if (const auto pods = controllers::parse_network4(config.cluster_cidr); !pods.ok()) out.push_back("--cluster-cidr: " + pods.why().note);
+  if (!flannel::parse_backend(config.flannel_backend))
+    out.emplace_back("--flannel-backend is vxlan, host-gw or none, and not \"" + config.flannel_backend + "\" (wireguard-native is a K3s backend that this version of troupe does not have)");
   if (!egress::parse_egress_mode(config.egress_mode))
     out.emplace_back("--egress-selector-mode is agent, cluster, pod or disabled, and not \"" + config.egress_mode + "\"");
   if (config.secrets_encryption_provider != "aescbc")
@@ -252,8 +257,8 @@ json agent_view(const server_config& c) {
           {"ServiceIPRange", network(c.service_cidr)}, {"ServiceIPRanges", json::array({network(c.service_cidr)})},
           {"ServiceNodePortRange", {{"Base", 30000}, {"Size", 2768}}}, {"ClusterDNS", c.cluster_dns},
           {"ClusterDNSs", json::array({c.cluster_dns})}, {"ClusterDomain", c.cluster_domain}, {"DisableCCM", true},
-          {"DisableNPC", true}, {"DisableKubeProxy", false}, {"DisableServiceLB", true}, {"EmbeddedRegistry", false},
-          {"EgressSelectorMode", c.egress_mode}, {"FlannelBackend", "none"}, {"FlannelIPv6Masq", false},
+          {"DisableNPC", true}, {"DisableKubeProxy", c.disable_service_proxy}, {"DisableServiceLB", true}, {"EmbeddedRegistry", false},
+          {"EgressSelectorMode", c.egress_mode}, {"FlannelBackend", c.flannel_backend}, {"FlannelIPv6Masq", false},
           {"FlannelExternalIP", false}, {"HTTPSPort", c.https_port}, {"SupervisorPort", c.https_port},
           {"SupervisorMetrics", false}, {"IPSECPSK", ""}, {"MinTLSVersion", ""}, {"CipherSuites", nullptr},
           {"SystemDefaultRegistry", ""}};

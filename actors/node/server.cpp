@@ -317,6 +317,7 @@ class server_state {
     controllers::basics_config with;
     with.advertised = advertised();
     with.shared = shared();
+    if (!config().disable_dns) with.dns_address = config().cluster_dns;
     with.service_address = config().service_cidr.substr(0, config().service_cidr.rfind('.')) + ".1";
     auto api = client_as("system:kube-controller-manager", {"system:masters"});
     keep(controllers::make_basics(*world_, std::move(with), api, [me = rt::strong<server_actor>(self_)] { rt::post(me, basics_stand{}); }));

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "net/datagram.hpp"
 #include "net/dialer.hpp"
 #include "net/listener.hpp"
 #include "net/shard.hpp"
@@ -46,6 +47,7 @@ class loop final : public shard {
 
 std::unique_ptr<loop> make_shard(std::string name);
 std::unique_ptr<dialer> make_dialer(const loop& on);
+std::unique_ptr<datagrams> make_datagrams(const loop& on);
 
 /// Lets the acceptors of several loops share one port: the first to listen binds it, the others
 /// take from the same queue of the kernel. Any thread.

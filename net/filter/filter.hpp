@@ -15,6 +15,9 @@ namespace troupe::net {
 class packet_filter {
  public:
   virtual ~packet_filter() = default;
+  /// Whoever keeps rules in this network says so first, and keeps it until he ends: two nodes of one machine would undo each
+  /// other's. already_exists when another process has said it.
+  virtual result<void> claim() = 0;
   /// One command per line. Fails with invalid (the commands do not fit what is there, or are wrong; the note is nft's first
   /// line), or forbidden; nothing has changed then.
   virtual result<void> apply(std::string_view commands) = 0;

@@ -1,8 +1,13 @@
 #include <linux/capability.h>
 #include <malloc.h>
 #include <nftables/libnftables.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
 
 #include "net/filter/flows.hpp"
 #include "net/filter/real.hpp"
@@ -40,8 +45,37 @@ class context {
 
 constexpr std::size_t large_text_bytes = 64 * 1024;
 
+/// A socket with a name that the kernel keeps for each network namespace, and only while its holder lives.
+class namesake {
+ public:
+  namesake() = default;
+  ~namesake() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  namesake(const namesake&) = delete;
+  bool take() {
+    if (fd_ >= 0) return true;
+    constexpr std::string_view name("\0troupe-keeps-the-rules", 23);
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    name.copy(at.sun_path, name.size());
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&at), static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size())) != 0) return ::close(fd), false;
+    fd_ = fd;
+    return true;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
 class nftables final : public packet_filter {
  public:
+  result<void> claim() override {
+    return name_.take() ? result<void>() : fail(errc::already_exists, "another node of this machine keeps the rules of its network");
+  }
+
   result<void> apply(std::string_view commands) override {
     const auto why = run(std::string(commands));
     if (commands.size() > large_text_bytes) {
@@ -69,6 +103,7 @@ class nftables final : public packet_filter {
     return kept_->run(text);
   }
   std::unique_ptr<context> kept_;
+  namesake name_;
 };
 
 }  // namespace

@@ -110,10 +110,12 @@ for _ in range(times):
 
 
 class Lab:
-    """Nodes n1, n2 ... at 172.30.0.11, .12 ... on one bridge; pods inside of nodes, on the bridge cni0 of their node."""
+    """Nodes n1, n2 ... at 172.30.0.11, .12 ... on one bridge; pods inside of nodes, on the bridge cni0 of their node, whose
+    network is 10.42.1.0/24, 10.42.2.0/24 ... unless a test gives it one later."""
 
-    def __init__(self, nodes=2):
+    def __init__(self, nodes=2, bridges=True):
         self.children = []
+        self.prefix = {}
         sh("ip link set lo up; ip link add lab0 type bridge; ip addr add 172.30.0.1/24 dev lab0; ip link set lab0 up")
         for i in range(1, nodes + 1):
             node = f"n{i}"
@@ -121,17 +123,23 @@ class Lab:
                 ip link add v{node} type veth peer name eth0 netns {node}; ip link set v{node} master lab0 up
                 ip -n {node} link set lo up; ip -n {node} addr add 172.30.0.1{i}/24 dev eth0; ip -n {node} link set eth0 up
                 ip -n {node} route add default via 172.30.0.1
-                ip -n {node} link add cni0 type bridge; ip -n {node} addr add 10.42.{i}.1/24 dev cni0; ip -n {node} link set cni0 up
                 ip netns exec {node} sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'""")
 
+            if bridges:
+                self.bridge(i, f"10.42.{i}")
+
+    def bridge(self, i, prefix):
+        self.prefix[i] = prefix
+        sh(f"ip -n n{i} link add cni0 type bridge; ip -n n{i} addr add {prefix}.1/24 dev cni0; ip -n n{i} link set cni0 up")
+
     def pod(self, node, number):
-        """A pod of node i with the address 10.42.i.number; its name is its namespace's."""
-        name, i = f"p{node}x{number}", node
+        """A pod of node i with that address in its network; its name is its namespace's."""
+        name, i, prefix = f"p{node}x{number}", node, self.prefix[node]
         sh(f"""ip netns add {name}
             ip link add h{name} netns n{i} type veth peer name eth0 netns {name}; ip -n n{i} link set h{name} master cni0 up
             ip netns exec n{i} sh -c 'echo 1 >/sys/class/net/h{name}/brport/hairpin_mode'
-            ip -n {name} link set lo up; ip -n {name} addr add 10.42.{i}.{number}/24 dev eth0; ip -n {name} link set eth0 up
-            ip -n {name} route add default via 10.42.{i}.1""")
+            ip -n {name} link set lo up; ip -n {name} addr add {prefix}.{number}/24 dev eth0; ip -n {name} link set eth0 up
+            ip -n {name} route add default via {prefix}.1""")
         return name
 
     def speak(self, space, port=8080, name=None):

@@ -40,6 +40,7 @@ ROOM_EXCEPTIONS = {
     ("actors/endpoints/refresher.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/egress/egress.cpp", "actors/client/clients.hpp"): "it makes the reflectors that its table is fed by",
     ("actors/egress/egress.cpp", "actors/apiserver/respond.hpp"): "plain functions that write a Status answer; they know no actor",
+    ("actors/dns/dns.cpp", "actors/client/clients.hpp"): "it makes the reflectors that its names come from",
     ("actors/flannel/", "actors/client/clients.hpp"): "it makes the reflector that it follows",
     ("actors/service_proxy/", "actors/client/clients.hpp"): "it makes the reflectors that its rules are fed by",
     ("actors/revocation/keeper.cpp", "actors/client/clients.hpp"): "it makes the reflector that it follows",

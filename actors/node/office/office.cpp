@@ -28,7 +28,7 @@ std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office
   hold(controllers::make_node_ipam(in, {with.config.cluster_cidr}, api));
   controllers::service_lb_config balancers;
   balancers.reserved = {with.config.https_port, with.config.kubelet_port};
-  hold(controllers::make_service_lb(in, balancers, api));
+  if (!with.config.disable_service_lb) hold(controllers::make_service_lb(in, balancers, api));
   controllers::node_life_config life;
   life.grace = with.config.node_grace;
   life.every = with.config.node_check_every;

@@ -237,6 +237,8 @@ class merger {
     toggle("disable-runtime", c.disable_runtime);
     text("container-runtime-endpoint", c.container_runtime_endpoint);
     text("cgroup-root", c.cgroup_root);
+    text("flannel-iface", c.flannel_interface);
+    text("resolv-conf", c.resolver_file);
     fill_labels(c);
     fill_taints(c);
   }
@@ -303,6 +305,8 @@ class merger {
     fill_networks(c);
     text("cluster-domain", c.cluster_domain);
     text("egress-selector-mode", c.egress_mode);
+    text("flannel-backend", c.flannel_backend);
+    toggle("disable-kube-proxy", c.disable_service_proxy);
     toggle("disable-agent", c.disable_agent);
     fill_snapshots(c);
     toggle("secrets-encryption", c.secrets_encryption);

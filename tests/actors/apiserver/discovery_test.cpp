@@ -129,8 +129,8 @@ TEST_CASE("a node reaches its own objects and what its pods use") {
   struct row { bool fine; const char *method, *url; } rows[] = {
       {true, "GET", "/api/v1/nodes/n1"}, {true, "PATCH", "/api/v1/nodes/n1"}, {true, "PATCH", "/api/v1/nodes/n1/status"},
       {true, "POST", "/api/v1/nodes"}, {true, "GET", "/api/v1/nodes?watch=1&fieldSelector=metadata.name%3Dn1"},
-      {false, "GET", "/api/v1/nodes/n2"}, {false, "PUT", "/api/v1/nodes/n2/status"}, {false, "DELETE", "/api/v1/nodes/n1"},
-      {false, "GET", "/api/v1/nodes"}, {false, "GET", "/api/v1/nodes?fieldSelector=metadata.name!%3Dn1"},
+      {true, "GET", "/api/v1/nodes/n2"}, {false, "PATCH", "/api/v1/nodes/n2"}, {false, "PUT", "/api/v1/nodes/n2/status"}, {false, "DELETE", "/api/v1/nodes/n1"},
+      {true, "GET", "/api/v1/nodes"}, {true, "GET", "/api/v1/nodes?watch=1"},
       {false, "GET", "/api/v1/nodes/n1/proxy/x"},
       {true, "PUT", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1"},
       {true, "POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"},

@@ -1,6 +1,6 @@
 #include "actors/flannel/flannel.hpp"
 #include "actors/flannel/settle.hpp"
-#include "net/sim/links.hpp"
+#include "net/sim/node/links.hpp"
 #include "net/sim/network.hpp"
 #include "tests/harness/stage.hpp"
 

@@ -1,6 +1,6 @@
 #include "actors/service_proxy/service_proxy.hpp"
 #include "actors/service_proxy/table.hpp"
-#include "net/sim/filter.hpp"
+#include "net/sim/node/filter.hpp"
 #include "tests/actors/service_proxy/support.hpp"
 #include "tests/harness/stage.hpp"
 

@@ -2,7 +2,7 @@
 
 #include "actors/service_proxy/table.hpp"
 #include "basis/rng.hpp"
-#include "net/sim/filter.hpp"
+#include "net/sim/node/filter.hpp"
 #include "tests/actors/service_proxy/support.hpp"
 
 using namespace troupe;

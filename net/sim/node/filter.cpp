@@ -1,4 +1,4 @@
-#include "net/sim/filter.hpp"
+#include "net/sim/node/filter.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "net/sim/links.hpp"
+#include "net/sim/node/links.hpp"
 
 namespace troupe::net::sim {
 namespace {

@@ -13,6 +13,8 @@ class filter_twin final : public packet_filter {
   /// "chain NAME {head}" and "chain NAME #i" -> rule; "set NAME" -> declaration; "element SET KEY" -> value.
   using contents = std::map<std::string, std::string>;
 
+  result<void> claim() override { return taken ? result<void>(errc::already_exists, "taken by script") : result<void>(); }
+  bool taken = false;   ///< Another node of this machine was first.
   result<void> apply(std::string_view commands) override;
   result<bool> has_element(const std::string& table, const std::string& set, const std::string& element) override;
   result<void> forget_udp(const std::vector<endpoint>& replying, const std::vector<endpoint>& asked) override;
