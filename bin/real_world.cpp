@@ -81,8 +81,7 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   };
   w.open_runtime = [](const std::string& socket) -> result<std::unique_ptr<net::cri::runtime>> {
     net::cri::client_config with;
-    with.socket = socket;
-    return net::cri::make_client(std::move(with));
+    return with.socket = socket, net::cri::make_client(std::move(with));
   };
   w.open_cluster = [](const storage::etcd_access& access) { return storage::open_cluster(access); };
   w.publish = [](const std::string& topic, std::string text) { rt::theatre::instance().put_notice(topic, std::move(text)); };
