@@ -32,11 +32,16 @@ struct rig {
       outside.push_back(*udp.open({host, 53}, [this, host](const endpoint& from, std::string_view data) { answer_outside(host, from, data); }));
     pod = *udp.open({"10.42.0.5", 4000}, [this](const endpoint&, std::string_view data) { heard.emplace_back(data); });
   }
+  // What it listens with is the network's, which goes before the stage.
+  ~rig() {
+    if (dns) rt::end(dns);
+    on.run.run_for(1s);
+  }
   void begin() {
     dns_config with;
     with.listen = at;
     with.own_addresses = {"172.30.0.11"};
-    on.show(make_dns(on.world, with, testing::make_fake_api(on, script)));
+    dns = make_dns(on.world, with, testing::make_fake_api(on, script));
     on.run.run_for(1s);
   }
   void answer_outside(const std::string& host, const endpoint& from, std::string_view data) {
@@ -78,6 +83,7 @@ struct rig {
   std::unique_ptr<net::datagram_socket> pod;
   std::vector<std::string> asked, heard;
   std::string away, failing;
+  dns_actor dns;
   int forge = 0;
   const endpoint at{"172.30.0.11", 10053};
 };
