@@ -9,6 +9,7 @@
 #include "actors/kubelet/kubelet.hpp"
 #include "actors/node/network/network.hpp"
 #include "actors/node/node.hpp"
+#include "actors/node/workload/no_runtime.hpp"
 #include "actors/node/workload/workload.hpp"
 #include "actors/registration/enrolment.hpp"
 #include "actors/runtime/errors.hpp"
@@ -261,8 +262,14 @@ class agent_state {
     if (tell_.on_wait) tell_.on_wait("the API to take node " + node_.text);
   }
 
+  void do_without_pods(const std::string& why) {
+    log::info("agent.runtime_off", {{"why", why}});
+    // Who switched it off knows; where the machine lacks something, pods that come here all the same say what.
+    if (!config_.disable_runtime && world_->open_runtime) no_runtime_ = make_no_runtime(*world_, node_, why, api_);
+  }
+
   void run_pods(result<workload_plan> plan) {
-    if (!plan.ok()) return log::info("agent.runtime_off", {{"why", plan.why().note}});
+    if (!plan.ok()) return do_without_pods(plan.why().note);
     auto made = start_workload(*world_, std::move(*plan), config_, node_, grant_->config, api_, kubelet_);
     if (!made.ok()) return give_up("the container runtime: " + made.why().note);
     workload_ = std::move(*made);
@@ -296,6 +303,7 @@ class agent_state {
     if (kubelet_) rt::end(kubelet_);
     end_workload(workload_);
     for (const auto& one : network_) caf::anon_send_exit(caf::actor_cast<caf::actor>(one), caf::exit_reason::user_shutdown);
+    if (no_runtime_) rt::end(no_runtime_);
     if (balancer_) rt::end(balancer_), rt::end(api_);
     if (tell_.on_stopped) tell_.on_stopped();
     self_->quit(caf::exit_reason::user_shutdown);
@@ -316,6 +324,7 @@ class agent_state {
   kubelet::kubelet_actor kubelet_;
   workload workload_;
   std::vector<caf::strong_actor_ptr> network_;   ///< What gives this node's pods their network; empty: nothing does.
+  no_runtime_actor no_runtime_;
   endpoints::refresher_actor refresher_;
   std::shared_ptr<tunnel::dial_rules> rules_;
   client::reflected_actor pod_rules_;

@@ -46,7 +46,19 @@ def create(name, container=None, **spec):
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": {
         "nodeName": "n1", "terminationGracePeriodSeconds": 2, "containers": [{"name": "main", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
                                                                              "command": ["sh", "-c", "trap 'exit 0' TERM; echo begun; while :; do sleep 0.2; done"], **(container or {})}], **spec}}
-    node().kubectl("create", "-f", "-", text=json.dumps(pod))
+    create_in(node(), pod)
+
+
+def create_in(server, pod):
+    """A pod needs its namespace's service account, which a new cluster has a moment later."""
+    said = []
+
+    def done():
+        said.append(server.kubectl("create", "-f", "-", text=json.dumps(pod), check=False))
+        return said[-1][0] == 0 or "service account" not in said[-1][1].lower().replace("serviceaccount", "service account")
+
+    until("the pod is taken", done)
+    expect(said[-1][0] == 0, said[-1][1])
 
 
 def pod(name):
@@ -139,6 +151,15 @@ def test_what_is_wrong_is_said_and_mended():
     expect_in("found", node().kubectl("logs", "waits"))
     for name in ("noimage", "nocommand"):
         node().kubectl("delete", "pod", name, "--wait=false")
+
+
+def test_a_node_without_a_runtime_says_why():
+    """a pod that is bound to a node where nothing can run gets an event that says why; the node is Ready"""
+    other = harness.Node("server", "--container-runtime-endpoint", "/dev/null", at="127.0.0.2", name="n2", env=ENVIRONMENT).ready()
+    create_in(other, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "idle"}, "spec": {
+        "nodeName": "n2", "containers": [{"name": "main", "image": IMAGE}]}})
+    until("the event", lambda: "node n2 runs no containers: --container-runtime-endpoint=/dev/null" in other.kubectl("get", "events"))
+    other.terminate()
 
 
 def containerd_pid():

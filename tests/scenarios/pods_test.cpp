@@ -10,7 +10,7 @@
 #include "actors/cri/edge.hpp"
 #include "actors/cri/keeper.hpp"
 #include "actors/kubelet/roll.hpp"
-#include "net/sim/containers.hpp"
+#include "net/sim/cri/containers.hpp"
 #include "net/sim/network.hpp"
 #include "tests/harness/pod_api.hpp"
 #include "tests/harness/stage.hpp"

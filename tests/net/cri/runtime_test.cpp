@@ -11,7 +11,7 @@
 
 #include "net/cri/client.hpp"
 #include "net/cri/pause/image.hpp"
-#include "net/sim/containers.hpp"
+#include "net/sim/cri/containers.hpp"
 #include "tests/net/cri/contract.hpp"
 
 using namespace troupe;

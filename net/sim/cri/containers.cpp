@@ -2,7 +2,7 @@
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
-#include "net/sim/containers.hpp"
+#include "net/sim/cri/containers.hpp"
 
 namespace troupe::net::sim {
 

@@ -1,0 +1,222 @@
+// The roll with its workers, on the runtime's twin: what one pod goes through, told as people see it.
+#include "actors/kubelet/roll.hpp"
+
+#include "actors/cri/edge.hpp"
+#include "actors/cri/keeper.hpp"
+#include "actors/node/workload/no_runtime.hpp"
+#include "net/sim/cri/containers.hpp"
+#include "net/sim/network.hpp"
+#include "tests/harness/pod_api.hpp"
+
+using namespace troupe;
+
+namespace {
+
+class news_state {
+ public:
+  static constexpr const char* name = "news";
+  explicit news_state(rt::self<kubelet::kubelet_actor>) {}
+  void init(std::shared_ptr<std::vector<kubelet::runtime_news>> heard) { heard_ = std::move(heard); }
+  kubelet::kubelet_actor::behavior_type make_behavior() {
+    return {[](kubelet::start_kubelet) {}, [](kubelet::register_due) {}, [](kubelet::heartbeat_due) {}, [](kubelet::status_due) {},
+            [this](kubelet::runtime_news& got) { heard_->push_back(std::move(got)); }};
+  }
+
+ private:
+  std::shared_ptr<std::vector<kubelet::runtime_news>> heard_;
+};
+
+struct little_node {
+  little_node() : machine(on.run.plan(), rng(3), on.calendar) {
+    net = net::sim::make_network(on.run.plan(), rng(4), on.calendar.now());
+    auto& here = net->add("n1", {"10.0.0.1"});
+    on.world.files = &here.disk();
+    on.world.machine = &here.facts();
+    on.world.dialer = &here.dials();
+    machine.add_image("app");
+    machine.now.act_max = std::chrono::milliseconds(20);
+    const auto api = testing::make_pod_api(on, store);
+    runtime = on.show(cri::make_edge(on.world, machine.connect()));
+    kubelet::roll_config with;
+    with.worker.setup.node = "n1";
+    with.worker.setup.addresses = {"10.0.0.1"};
+    with.worker.setup.pods_folder = "/pods";
+    with.worker.setup.logs_folder = "/logs";
+    const auto facet = caf::actor_cast<cri::runtime_actor>(runtime);
+    const auto status = on.show(rt::spawn<kubelet::kubelet_actor, news_state>(on.world, "", news));
+    roll = on.show(kubelet::make_roll(on.world, with, api, facet, status));
+    cri::keeper_config watch;
+    watch.child.program.clear();
+    keeper = on.show(cri::make_keeper(on.world, watch, facet, caf::actor_cast<cri::runtime_owner_actor>(roll)));
+  }
+  void put(const std::string& container, const std::string& spec = "{}") {
+    json pod{{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"uid", "u1"}}}, {"spec", *parse_json(spec)}};
+    pod["spec"]["nodeName"] = "n1";
+    json one = *parse_json(container);
+    one["name"] = "main";
+    if (!one.contains("image")) one["image"] = "app";
+    pod["spec"]["containers"] = json::array({one});
+    store->put(pod);
+  }
+  json main() { return store->pods().contains("ns/p") ? dig(store->of("ns/p"), "status", "containerStatuses").is_array() ? store->of("ns/p")["status"]["containerStatuses"][0] : json() : json(); }
+  bool until(const std::function<bool()>& done, duration limit = std::chrono::minutes(2)) { return on.run.run_until(done, limit); }
+  bool runs() { return dig(main(), "ready") == json(true); }
+  bool said(const std::string& reason) { return store->reasons.contains("u1/" + reason); }
+
+  testing::stage on;
+  net::sim::container_machine machine;
+  std::unique_ptr<net::sim::network> net;
+  std::shared_ptr<testing::pod_store> store = std::make_shared<testing::pod_store>();
+  std::shared_ptr<std::vector<kubelet::runtime_news>> news = std::make_shared<std::vector<kubelet::runtime_news>>();
+  cri::edge_actor runtime;
+  kubelet::roll_actor roll;
+  cri::keeper_actor keeper;
+};
+
+}  // namespace
+
+TEST_CASE("a pod becomes Running, and events tell how") {
+  little_node n;
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  CHECK(n.store->of("ns/p")["status"]["phase"] == "Running");
+  for (const char* reason : {"Pulled", "Created", "Started"}) CHECK(n.said(reason));
+  CHECK(!n.news->empty());
+  CHECK(n.news->back().ready);
+  CHECK(n.news->back().version == "twin://1");
+}
+
+TEST_CASE("a failing liveness probe has the container ended and started again") {
+  little_node n;
+  bool well = true;
+  n.machine.on_exec = [&](const net::cri::container&, const std::vector<std::string>&) { return net::cri::exec_result{well ? 0 : 1, "", "ill"}; };
+  n.put(R"({"livenessProbe":{"exec":{"command":["check"]},"periodSeconds":2,"failureThreshold":2}})");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  n.on.run.run_for(20s);
+  CHECK(n.main()["restartCount"] == 0);
+  well = false;
+  REQUIRE(n.until([&] { return n.main()["restartCount"] >= 1; }));
+  CHECK(n.said("Unhealthy"));
+  CHECK(n.said("Killing"));
+}
+
+TEST_CASE("a pod is ready only when its readiness probe says so, and lives on when it does not") {
+  little_node n;
+  bool well = false;
+  n.machine.on_exec = [&](const net::cri::container&, const std::vector<std::string>&) { return net::cri::exec_result{well ? 0 : 1, "", ""}; };
+  n.put(R"({"readinessProbe":{"exec":{"command":["check"]},"periodSeconds":1}})");
+  REQUIRE(n.until([&] { return n.main().is_object() && n.main()["state"].contains("running"); }));
+  n.on.run.run_for(10s);
+  CHECK(!n.runs());
+  well = true;
+  REQUIRE(n.until([&] { return n.runs(); }));
+  well = false;
+  REQUIRE(n.until([&] { return !n.runs(); }));
+  CHECK(n.main()["restartCount"] == 0);
+}
+
+TEST_CASE("hooks run at a container's beginning and end") {
+  little_node n;
+  std::vector<std::string> ran;
+  n.machine.on_exec = [&](const net::cri::container& c, const std::vector<std::string>& command) {
+    CHECK(c.state == net::cri::container_state::running);
+    ran.push_back(command.at(0));
+    return net::cri::exec_result{};
+  };
+  n.put(R"({"lifecycle":{"postStart":{"exec":{"command":["hello"]}},"preStop":{"exec":{"command":["bye"]}}}})");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  n.store->remove("ns/p");
+  REQUIRE(n.until([&] { return n.store->pods().empty(); }));
+  CHECK(ran == std::vector<std::string>{"hello", "bye"});
+  CHECK(n.machine.sandboxes().empty());
+}
+
+TEST_CASE("an image that is not there is said, and waited for, and the pod runs once it is") {
+  little_node n;
+  n.put(R"({"image":"later"})");
+  REQUIRE(n.until([&] { return text_or(dig(n.main(), "state", "waiting", "reason")) == "ErrImagePull"; }));
+  REQUIRE(n.until([&] { return text_or(dig(n.main(), "state", "waiting", "reason")) == "ImagePullBackOff"; }));
+  CHECK(n.said("BackOff"));
+  n.machine.offer_image("later");
+  REQUIRE(n.until([&] { return n.runs(); }));
+}
+
+TEST_CASE("a sandbox that cannot be made is said, and tried again") {
+  little_node n;
+  bool broken = true;
+  n.machine.fault = [&](std::string_view verb, const std::string&) -> std::optional<error> {
+    if (broken && verb == "run_sandbox") return fail(errc::internal, "cni plugin not initialized");
+    return std::nullopt;
+  };
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.said("FailedCreatePodSandBox"); }));
+  CHECK(dig(n.store->of("ns/p"), "status", "phase") == "Pending");
+  broken = false;
+  REQUIRE(n.until([&] { return n.runs(); }));
+}
+
+TEST_CASE("a runtime that dies makes the node not ready, touches no container, and comes back") {
+  little_node n;
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  const auto id = n.main()["containerID"];
+  n.machine.kill_runtime();
+  REQUIRE(n.until([&] { return !n.news->back().ready; }));
+  CHECK(n.news->back().why.starts_with("container runtime is down"));
+  n.machine.start_runtime();
+  REQUIRE(n.until([&] { return n.news->back().ready; }));
+  n.on.run.run_for(10s);
+  CHECK(n.main()["containerID"] == id);
+  CHECK(n.main()["restartCount"] == 0);
+}
+
+TEST_CASE("the roll answers where logs are and how to get into a container, or says what is missing") {
+  little_node n;
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  const auto log = n.on.ask<kubelet::log_place>(n.roll, kubelet::find_log{"ns", "p", "", false});
+  REQUIRE(log.ok());
+  CHECK(log->path == "/logs/ns_p_u1/main/0.log");
+  CHECK(!log->ended);
+  CHECK(n.on.ask<kubelet::log_place>(n.roll, kubelet::find_log{"ns", "p", "", true}).why().note == "previous terminated container \"main\" in pod \"p\" not found");
+  CHECK(n.on.ask<kubelet::log_place>(n.roll, kubelet::find_log{"ns", "p", "nobody", false}).code() == errc::not_found);
+  CHECK(n.on.ask<kubelet::log_place>(n.roll, kubelet::find_log{"ns", "q", "", false}).why().note == "pods \"q\" not found");
+  kubelet::open_pod_stream ask;
+  ask.ns = "ns", ask.pod = "p", ask.command = {"sh"};
+  const auto place = n.on.ask<kubelet::stream_place>(n.roll, ask);
+  REQUIRE(place.ok());
+  CHECK(place->at == endpoint{"127.0.0.1", 1});
+  CHECK(place->path.starts_with("/exec/"));
+  const auto list = parse_json(*n.on.ask<std::string>(n.roll, kubelet::list_pods{}));
+  CHECK((*list)["items"].size() == 1);
+  const auto stats = parse_json(*n.on.ask<std::string>(n.roll, kubelet::read_stats{}));
+  CHECK((*stats)["pods"][0]["containers"][0]["name"] == "main");
+}
+
+TEST_CASE("a pod on a node without a runtime is told why, once") {
+  testing::stage on;
+  auto store = std::make_shared<testing::pod_store>();
+  const auto api = testing::make_pod_api(on, store);
+  on.show(node::make_no_runtime(on.world, {"n1"}, "there is no program containerd", api));
+  json pod{{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"uid", "u1"}}}, {"spec", {{"nodeName", "n1"}}}};
+  store->put(pod);
+  REQUIRE(on.run.run_until([&] { return !store->events.empty(); }, 30s));
+  store->put(pod);
+  on.run.run_for(10s);
+  REQUIRE(store->events.size() == 1);
+  CHECK(store->events[0]["reason"] == "FailedSync");
+  CHECK(store->events[0]["message"] == "node n1 runs no containers: there is no program containerd");
+}
+
+TEST_CASE("a status that the API did not hear is told again") {
+  little_node n;
+  n.store->lost = 100;
+  n.on.run.run_for(1s);
+  n.store->lost = 0;
+  n.put("{}");
+  n.on.run.run_for(10ms);
+  n.store->lost = 100;
+  n.on.run.run_for(20s);
+  n.store->lost = 0;
+  REQUIRE(n.until([&] { return n.runs(); }));
+}
