@@ -215,8 +215,32 @@ class Session:
         self.ok("delete sa", *n, "delete", "sa", "bot")
         self.refused("an account that is gone takes its tokens with it", *n, *as_bot, "get", "pods", says="nauthorized")
 
+    def workloads(self):
+        """What controllers make of them; whether pods run is another test's matter."""
+        n = ("-n", self.ns)
+        count = lambda kind: len(self.get(kind, "-l", "app=web").get("items", []))  # noqa: E731
+        self.ok("create deployment", *n, "create", "deployment", "web", "--image=one", "--replicas=2", says=("created",))
+        self.tally.check(self.named("it has its pods"), wait_for(lambda: count("pods") == 2), self.run(*n, "get", "pods"))
+        self.ok("get shows it", *n, "get", "deploy,rs", "-o", "wide", says=("deployment.apps/web", "0/2", "UP-TO-DATE", "replicaset.apps/web-", "pod-template-hash="))
+        self.ok("scale", *n, "scale", "deployment", "web", "--replicas=3", says=("scaled",))
+        self.tally.check(self.named("it has one more"), wait_for(lambda: count("pods") == 3), self.run(*n, "get", "pods"))
+        self.ok("set image", *n, "set", "image", "deployment/web", "one=two", says=("image updated",))
+        self.tally.check(self.named("a second set"), wait_for(lambda: count("rs") == 2), self.run(*n, "get", "rs"))
+        self.tally.check(self.named("history has two revisions"), wait_for(lambda: "\n2 " in self.run(*n, "rollout", "history", "deployment/web")[1]))
+        self.ok("undo", *n, "rollout", "undo", "deployment/web", says=("rolled back",))
+        self.tally.check(self.named("the old image is back"), self.get("deployment", "web").get("spec", {})["template"]["spec"]["containers"][0]["image"] == "one")
+        self.tally.check(self.named("as the third revision"), wait_for(lambda: "\n3 " in self.run(*n, "rollout", "history", "deployment/web")[1]))
+        self.ok("pause and resume", *n, "rollout", "pause", "deployment/web", says=("paused",))
+        self.ok("resume", *n, "rollout", "resume", "deployment/web", says=("resumed",))
+        self.ok("describe tells the events", *n, "describe", "deployment", "web", says=("ScalingReplicaSet", "Scaled up replica set web-", "NewReplicaSet:"))
+        self.ok("create job", *n, "create", "job", "once", "--image=busybox", says=("created",))
+        self.tally.check(self.named("it has its pod"), wait_for(lambda: len(self.get("pods", "-l", "job-name=once").get("items", [])) == 1))
+        self.refused("a selector cannot change", *n, "patch", "deployment", "web", "-p", '{"spec":{"selector":{"matchLabels":{"x":"y"}}}}', says="is invalid")
+        self.ok("delete", *n, "delete", "deployment/web", "job/once", says=("deleted",))
+        self.tally.check(self.named("its sets go with it"), wait_for(lambda: count("rs") == 0), self.run(*n, "get", "rs"))
+
     def the_end(self):
-        self.ok("pods can be removed by force", "-n", self.ns, "delete", "pod", "p", "q", "--force", "--grace-period=0", says=("force deleted",))
+        self.ok("pods can be removed by force", "-n", self.ns, "delete", "pod", "--all", "--force", "--grace-period=0", says=("force deleted",))
         self.ok("delete namespace finishes", "delete", "namespace", self.ns, says=("deleted",))
         self.refused("and it is gone", "get", "namespace", self.ns, says=f'Error from server (NotFound): namespaces "{self.ns}" not found')
         code, out, _ = self.run("get", "pods,configmaps,events", "-A", "-o", "json")
@@ -224,7 +248,7 @@ class Session:
         self.tally.check(self.named("with everything in it"), left == [], left)
 
     def all(self):
-        for part in (self.the_cluster, self.configmaps, self.secrets, self.apply, self.pages, self.watch, self.pods, self.rights, self.the_end):
+        for part in (self.the_cluster, self.configmaps, self.secrets, self.apply, self.pages, self.watch, self.pods, self.workloads, self.rights, self.the_end):
             try:
                 part()
             except Exception as why:  # a part that breaks is a failure of its own, not the end of the others

@@ -66,7 +66,11 @@ TEST_CASE("kinds get the defaults that clients rely on") {
   CHECK(pod["spec"] == read(R"({"containers":[{"image":"busybox","imagePullPolicy":"Always","name":"r1","resources":{},
       "terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}],"dnsPolicy":"ClusterFirst",
       "enableServiceLinks":true,"restartPolicy":"Always","schedulerName":"default-scheduler","securityContext":{},
-      "terminationGracePeriodSeconds":30})"));
+      "terminationGracePeriodSeconds":30,"tolerations":[
+      {"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":300},
+      {"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}]})"));
+  auto patient = good(create("pods", R"({"metadata":{"name":"r1"},"spec":{"tolerations":[{"operator":"Exists"}],"containers":[{"name":"r1","image":"x"}]}})"));
+  CHECK(patient["spec"]["tolerations"].size() == 1);
   CHECK(pod["status"] == read(R"({"phase":"Pending","qosClass":"BestEffort"})"));
   CHECK(pod["metadata"]["generation"] == 1);
   auto sized = good(create("pods", R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"a","image":"x:1","resources":

@@ -116,6 +116,21 @@ void identify_request(json& object, const write_context& ctx) {
   spec["groups"] = ctx.groups;
 }
 
+/// A pod stays five minutes on a node that is not ready or away, unless it says something else (DefaultTolerationSeconds).
+void tolerate_for_a_while(json& pod) {
+  constexpr int seconds = 300;
+  auto& list = pod["spec"]["tolerations"];
+  if (!list.is_array()) list = json::array();
+  for (auto key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+    bool said = false;
+    for (const auto& each : list) {
+      const auto theirs = text_or(dig(each, "key")), effect = text_or(dig(each, "effect"));
+      said = said || ((theirs == key || theirs.empty()) && (effect == "NoExecute" || effect.empty()));
+    }
+    if (!said) list.push_back({{"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", seconds}});
+  }
+}
+
 struct first_status { const char *group, *kind, *text; };
 constexpr first_status first_statuses[] = {
     {"apps", "Deployment", "{}"},
@@ -163,6 +178,7 @@ bool fill_workload_defaults(const schema::kind& kind, json& object, bool creatin
 void complete_creation(const schema::kind& kind, json& object, const write_context& ctx) {
   if (kind.group == "batch" && kind.name == "Job" && dig(object, "spec").is_object())
     give_job_selector(object, ctx.uid, text_or(dig(object, "metadata", "name")));
+  if (kind.group.empty() && kind.name == "Pod" && dig(object, "spec").is_object()) tolerate_for_a_while(object);
   if (kind.name == "CertificateSigningRequest" && dig(object, "spec").is_object()) identify_request(object, ctx);
 }
 
