@@ -39,7 +39,7 @@ class workshop_state {
     api_ = std::move(api);
     auto me = caf::actor_cast<client::reflected_actor>(rt::strong<controller_actor>(self_));
     for (const auto& kind : model::schema::kinds()) {
-      if (kind.storage != kind.index || !follows(kind.plural)) continue;
+      if (kind.storage != kind.index || !kind.can(model::schema::verb_list | model::schema::verb_watch) || !follows(kind.plural)) continue;
       const std::string plural(kind.plural);
       client::reflector_config how{collection_path(plural, ""), "", !follows_whole(plural)};
       reflectors_.push_back(client::make_reflector(in, std::move(how), api_, me));
