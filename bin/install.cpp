@@ -8,6 +8,8 @@
 
 #include "bin/command_line.hpp"
 #include "bin/tools.hpp"
+#include "net/filter/real.hpp"
+#include "net/link/real.hpp"
 
 extern char** environ;
 
@@ -200,6 +202,23 @@ int run_install(const std::vector<std::string>& arguments) {
   return call({"systemctl", "daemon-reload"}) == 0 && call({"systemctl", "enable", s->name}) == 0 && call({"systemctl", "restart", s->name}) == 0 ? 0 : 1;
 }
 
+namespace {
+
+/// What a node has left in the network, so that pods and connections outlive its restarts, and what K3s's uninstaller removes too.
+bool leave_network() {
+  if (!net::real::may_change_network()) return true;
+  const auto filter = net::real::make_packet_filter();
+  const auto links = net::real::make_link_table();
+  // Another node of this machine may keep it; then it is his.
+  if (!filter->claim().ok()) return true;
+  bool good = filter->apply("add table ip troupe\ndelete table ip troupe\n").ok();
+  for (const char* name : {"flannel.1", "cni0"}) good = links->remove_link(name).ok() && good;
+  if (!good) std::fprintf(stderr, "troupe: the table troupe, flannel.1 or cni0 could not be removed from the network\n");
+  return good;
+}
+
+}  // namespace
+
 int run_uninstall(const std::vector<std::string>& arguments) {
   const auto from = take_root(arguments);
   if (from.bad) return 2;
@@ -221,6 +240,7 @@ int run_uninstall(const std::vector<std::string>& arguments) {
     return 1;
   }
   good = remove_tree(from.root + "/etc/rancher/troupe/troupe.yaml") && remove_tree(from.root + program_path) && good;
+  if (from.root.empty()) good = leave_network() && good;
   if (from.has_systemd()) call({"systemctl", "daemon-reload"});
   std::printf("removed; /etc/rancher/node keeps this machine's node password, so that it may join again\n");
   return good ? 0 : 1;

@@ -53,8 +53,7 @@ real_world::real_world() : in_(std::make_unique<inside>()) {
   w.files = in.files.get();
   w.machine = in.machine.get();
   w.processes = in.processes.get();
-  w.filter = in.filter.get();
-  w.links = in.links.get();
+  w.filter = in.filter.get(), w.links = in.links.get();
   w.datagrams = in.datagrams.get();
   w.wall = &system_wall_clock();
   w.chance = &system_entropy();

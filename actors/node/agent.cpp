@@ -258,7 +258,7 @@ class agent_state {
     self_->send(kubelet_, kubelet::start_kubelet{});
     const bool runs = work.ok();
     run_pods(std::move(work));
-    if (runs) network_ = start_network(*world_, {config_, node_, grant_->config}, api_);
+    if (runs || config_.network_alone) network_ = start_network(*world_, {config_, node_, grant_->config}, api_);
     if (tell_.on_wait) tell_.on_wait("the API to take node " + node_.text);
   }
 

@@ -7,7 +7,6 @@ processes, on loopback addresses of its own, in a temporary folder. Nothing here
 """
 import base64, json, os, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time, http.client
 
-os.environ.setdefault("TROUPE_DISABLE_RUNTIME", "true")   # they share the machine's network
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 NAMES = sys.argv[2:] or ["start", "idle", "storage", "api", "observed"]
 if NAMES == ["link"]:

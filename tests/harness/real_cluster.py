@@ -18,7 +18,6 @@ import time
 import urllib.error
 import urllib.request
 
-os.environ.setdefault("TROUPE_DISABLE_RUNTIME", "true")   # they share the machine's network
 TROUPE = os.environ.get("TROUPE", "")
 os.environ["TROUPE_DISABLE_RUNTIME"] = "true"   # many nodes on one machine: only tests of containers run some
 PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "60"))  # s; only ends tests that would wait for ever

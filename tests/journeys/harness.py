@@ -49,7 +49,6 @@ def clean_environment(**more):
     env["TROUPE_CONFIG_FILE"] = os.path.join(_folder, "no-config.yaml")
     env["TROUPE_DISABLE_RUNTIME"] = "true"   # many nodes on one machine: only tests of containers run some
     write(env["TROUPE_CONFIG_FILE"], "")
-    env["TROUPE_DISABLE_RUNTIME"] = "true"   # they share the machine's network; tests of containers say otherwise
     env.update(more)
     return env
 

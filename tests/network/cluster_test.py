@@ -54,7 +54,7 @@ def serve_outside():
 LAB = Lab(bridges=False)
 serve_outside()
 sh("mkdir -p /run/etc && echo nameserver 172.30.0.1 > /run/etc/resolv.conf")
-ON = {"TROUPE_DISABLE_RUNTIME": "false", "TROUPE_RESOLV_CONF": "/run/etc/resolv.conf"}
+ON = {"TROUPE_NETWORK_ALONE": "true", "TROUPE_RESOLV_CONF": "/run/etc/resolv.conf"}
 
 
 def within(i):

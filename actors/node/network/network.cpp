@@ -25,7 +25,6 @@ std::vector<caf::strong_actor_ptr> start_network(const rt::world& in, const netw
   std::vector<caf::strong_actor_ptr> out;
   const auto hold = [&out](const auto& made) { out.push_back(caf::actor_cast<caf::strong_actor_ptr>(made)); };
   const auto off = [&out](const std::string& why) { return log::info("node.network_off", {{"why", why}}), out; };
-  if (with.config.disable_runtime) return out;
   if (!in.filter || !in.links) return off("this process may not change the network: that takes root or CAP_NET_ADMIN");
   const auto address = std::ranges::find_if(with.config.node_addresses, [](const auto& a) { return a.find(':') == std::string::npos; });
   const auto pods = cidr_text(dig(with.cluster, "ClusterIPRange"));

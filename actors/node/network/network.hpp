@@ -13,8 +13,8 @@ struct network_needs {
   node_name node;
   const json& cluster;               ///< What servers tell their agents of the cluster.
 };
-/// Makes all of them; the caller ends them. None where no containers run, or where this process may not change the network:
-/// that is said in the log, once.
+/// Makes all of them, for a node that runs containers; the caller ends them. None where this process may not change the
+/// network, or another node of this machine keeps it: that is said in the log, once.
 std::vector<caf::strong_actor_ptr> start_network(const rt::world& in, const network_needs& with, const client::api_actor& api);
 
 /// "10.42.0.0/16" of {"IP": "10.42.0.0", "Mask": "//8AAA=="}, as servers write networks; empty when it is none.

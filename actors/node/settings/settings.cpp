@@ -237,6 +237,7 @@ class merger {
     toggle("disable-runtime", c.disable_runtime);
     text("container-runtime-endpoint", c.container_runtime_endpoint);
     text("cgroup-root", c.cgroup_root);
+    toggle("network-alone", c.network_alone);
     text("flannel-iface", c.flannel_interface);
     text("resolv-conf", c.resolver_file);
     fill_labels(c);

@@ -84,6 +84,7 @@ constexpr auto table = std::to_array<flag>({
     // Output.
     {"log-format", 0, "", scalar, both, "logfmt", "logfmt or json"},
     {"debug", 0, "DEBUG", toggle, both, "false", "log more"},
+    {.name = "network-alone", .letter = 0, .env = {}, .kind = toggle, .who = both, .usual = "false", .meaning = "the pods' network also where nothing runs pods", .hidden = true},
     hidden("node-lease-interval", both, "10s", "how often the node renews its lease"),
     hidden("cgroup-root", both, "/kubepods", "the cgroup that those of pods are made in"),
     hidden("node-status-interval", both, "5m", "how often the node repeats an unchanged status"),
