@@ -39,7 +39,7 @@ def main():
         for line in lines:
             run = json.loads(line)
             if run["result"] == "SKIP":   # it has said why
-                why = re.search(r"^SKIPPED .*$", run.get("stdout") or "", re.M)
+                why = re.search(r"^skipped\b.*$", run.get("stdout") or "", re.M | re.I)
                 print(f"skipped: {run['name']}: {why.group(0) if why else 'no reason was given'}")
                 continue
             p, f = count(run)
