@@ -13,6 +13,7 @@ import archive  # noqa: E402
 
 CGROUPS = "/sys/fs/cgroup"
 SKIPPED = 77
+ADDRESS, GATEWAY = "172.30.0.11", "172.30.0.1"   # the machine's own, as a node's: not on loopback; nobody is behind the gateway
 INSIDE = "TROUPE_TEST_MACHINE"
 PROGRAMS = ("containerd", "runc", "ctr", "busybox", "unshare", "ip")
 PLUGINS = "/usr/lib/cni"
@@ -57,7 +58,8 @@ def enter(script, *arguments):
             os.makedirs(folder, exist_ok=True)
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", folder], check=True)
         os.makedirs("/run/netns")
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        for words in ("link set lo up", "link add lab0 type bridge", f"addr add {ADDRESS}/24 dev lab0", "link set lab0 up", f"route add default via {GATEWAY}"):
+            subprocess.run(["ip", *words.split()], check=True)
         os.makedirs("/etc/cni", exist_ok=True)
         return
     why = missing()
