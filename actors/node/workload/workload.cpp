@@ -11,6 +11,10 @@ namespace {
 
 constexpr const char* usual_data_folder = "/var/lib/rancher/troupe";
 
+// Rules that lead Services to such an address would take this machine's own connections to it along.
+constexpr const char* on_loopback = "the node's address is one of loopback, where no pod could reach it: give it another with --node-ip";
+bool is_on_loopback(const common_config& config) { return !config.node_addresses.empty() && config.node_addresses.front().starts_with("127."); }
+
 /// Where sockets and state of what runs are kept: gone with a reboot, and each data folder's own.
 std::string run_folder(const std::string& data) {
   if (data == usual_data_folder) return "/run/troupe";
@@ -44,9 +48,11 @@ result<workload_plan> settle_workload(const rt::world& in, const common_config& 
     out.socket = config.container_runtime_endpoint;
     if (out.socket.starts_with("unix://")) out.socket.erase(0, 7);
     if (out.socket == "/dev/null") return fail(errc::unsupported, "--container-runtime-endpoint=/dev/null");
+    if (is_on_loopback(config)) return fail(errc::unsupported, on_loopback);
     out.runtime.child.program.clear();
     return out;
   }
+  if (is_on_loopback(config)) return fail(errc::unsupported, on_loopback);
   out.runtime.child = cri::make_containerd_config(config.data_folder + "/agent", run_folder(config.data_folder));
   if (auto why = cri::look_at_machine(*in.files, out.runtime.child); !why.empty()) return fail(errc::unsupported, std::move(why));
   out.runtime.pause_archive = std::string(net::cri::pause_archive());
