@@ -18,7 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "harness")]
 import containers  # noqa: E402
 
-NETWORK = "172.30.0."
+NETWORK = "172.31.0."   # the machine around these has another
 IMAGE = "localhost/busybox:1"
 # The first process of a machine: it makes the machine private, waits for its cable, and takes in orphans.
 INIT = """
@@ -66,7 +66,7 @@ def machine_class():
             atexit.register(self.outer.kill)
             self.first = until("the machine's first process", lambda: child_of(self.outer.pid))
             shell(f"ip link add v{self.number} type veth peer name eth0 netns {self.first}")
-            shell(f"ip link set v{self.number} master lab0 up")
+            shell(f"ip link set v{self.number} master lab1 up")
             until("the machine is up", lambda: os.path.exists(up), process=self.outer)
             images = os.path.join(self.home, "data", "agent", "images")
             os.makedirs(images, exist_ok=True)
@@ -115,9 +115,9 @@ class Cluster:
 
     def __init__(self):
         machine = machine_class()
-        shell("ip link add lab0 type bridge")
-        shell(f"ip addr add {NETWORK}1/24 dev lab0")
-        shell("ip link set lab0 up")
+        shell("ip link add lab1 type bridge")
+        shell(f"ip addr add {NETWORK}1/24 dev lab1")
+        shell("ip link set lab1 up")
         # A node that is silent is given up after seconds here, and its pods with it.
         self.server = machine(1, "server", "--token", "secret", "--node-lease-interval", "1s", "--node-grace", "6s", "--node-check-interval", "500ms").start()
         self.server.node.ready()

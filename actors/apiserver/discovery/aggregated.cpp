@@ -1,4 +1,6 @@
 // APIGroupDiscoveryList (apidiscovery.k8s.io v2 and v2beta1): all groups in one answer.
+#include <algorithm>
+
 #include "actors/apiserver/discovery/parts.hpp"
 
 namespace troupe::apiserver::discovery {
@@ -32,6 +34,12 @@ std::string aggregated(bool core, discovery_form as) {
     json resources = json::array();
     for (const auto* kind : kinds_of(each)) resources.push_back(resource_json(*kind));
     json version = {{"version", each.version}, {"resources", std::move(resources)}, {"freshness", "Current"}};
+    // A group is one item with all its versions, the preferred first.
+    const auto same = std::ranges::find_if(items, [&](const json& one) { return text_or(dig(one, "metadata", "name")) == each.group; });
+    if (!core && same != items.end()) {
+      (*same)["versions"].push_back(std::move(version));
+      continue;
+    }
     json metadata = {{"creationTimestamp", nullptr}};
     if (!each.group.empty()) metadata["name"] = each.group;
     items.push_back({{"metadata", std::move(metadata)}, {"versions", json::array({std::move(version)})}});

@@ -12,9 +12,17 @@ json texts(std::span<const std::string_view> list) {
   return out;
 }
 
-json group_json(const group_version& of) {
-  json version = {{"groupVersion", of.api_version()}, {"version", of.version}};
-  return {{"name", of.group}, {"versions", json::array({version})}, {"preferredVersion", version}};
+/// A group with all its versions; the first in the table is preferred.
+json group_json(std::string_view group) {
+  json versions = json::array();
+  for (const auto& each : served_versions())
+    if (each.group == group) versions.push_back({{"groupVersion", each.api_version()}, {"version", each.version}});
+  json preferred = versions.front();
+  return {{"name", group}, {"versions", std::move(versions)}, {"preferredVersion", std::move(preferred)}};
+}
+
+bool has_group(const json& groups, std::string_view name) {
+  return std::ranges::any_of(groups, [&](const json& one) { return text_or(dig(one, "name")) == name; });
 }
 
 }  // namespace
@@ -58,14 +66,14 @@ std::string legacy_core(const build_facts& facts) {
 std::string legacy_groups() {
   json groups = json::array();
   for (const auto& each : served_versions())
-    if (!each.group.empty()) groups.push_back(group_json(each));
+    if (!each.group.empty() && !has_group(groups, each.group)) groups.push_back(group_json(each.group));
   return to_text({{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", std::move(groups)}});
 }
 
 std::string legacy_group(std::string_view group) {
   for (const auto& each : served_versions()) {
     if (each.group.empty() || each.group != group) continue;
-    auto out = group_json(each);
+    auto out = group_json(group);
     out["kind"] = "APIGroup";
     out["apiVersion"] = "v1";
     return to_text(out);
