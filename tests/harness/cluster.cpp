@@ -127,16 +127,25 @@ void cluster::crash(const std::string& name, net::sim::loss how) {
   run_.run_until([] { return false; }, duration::zero());
 }
 
-void cluster::call(const std::string& server, client::api_call what, answered done) {
+client::api_actor cluster::api(const std::string& server) const {
   const auto& p = *processes_.at(server);
-  const auto gate = std::find_if(p.actors.rbegin(), p.actors.rend(), [](const caf::strong_actor_ptr& one) {
+  if (!p.running) return {};
+  // The supervisor has a gate, too, and which of them is made first depends on where objects are kept.
+  const auto serves = [](const caf::strong_actor_ptr& one) {
     const auto* local = dynamic_cast<caf::local_actor*>(caf::actor_cast<caf::abstract_actor*>(one));
-    return local != nullptr && std::string_view(local->name()) == "gate";
-  });
-  if (!p.running || gate == p.actors.rend()) return done(nullptr);
+    if (local == nullptr || std::string_view(local->name()) != "gate") return false;
+    const auto types = local->message_types();
+    return std::any_of(types.begin(), types.end(), [](const std::string& type) { return type.find("api_call") != std::string::npos; });
+  };
+  const auto gate = std::find_if(p.actors.rbegin(), p.actors.rend(), serves);
+  return gate == p.actors.rend() ? client::api_actor() : caf::actor_cast<client::api_actor>(*gate);
+}
+
+void cluster::call(const std::string& server, client::api_call what, answered done) {
+  const auto to = api(server);
+  if (!to) return done(nullptr);
   what.user = "admin";
   what.groups = {"system:masters"};
-  auto to = caf::actor_cast<client::api_actor>(*gate);
   run_.system().spawn([to, what = std::move(what), done = std::move(done)](caf::event_based_actor* self) mutable {
     self->request(to, caf::infinite, std::move(what))
         .then([done](const client::api_answer& got) { done(&got); }, [done](caf::error&) { done(nullptr); });

@@ -48,6 +48,8 @@ class cluster {
   /// Asks the API of a running server from inside, as an administrator. `done` gets nothing when the server died on it.
   using answered = std::function<void(const client::api_answer*)>;
   void call(const std::string& server, client::api_call what, answered done);
+  /// The API of a running server from inside; null while there is none. Whoever asks says who he is.
+  client::api_actor api(const std::string& server) const;
   /// Hears every line of the log as it is said, in the form of said().
   std::function<void(const std::string&)> listener;
   /// Lines of the log that begin with this event, as "event k=v k=v", in order.

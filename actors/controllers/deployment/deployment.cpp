@@ -82,7 +82,7 @@ bool grow_fresh(const scene& now, plan& out) {
   const auto have = replicas_of(*now.fresh);
   if (have == now.wanted) return false;
   if (have > now.wanted) return add(out, rescale(now, now.fresh, now.wanted)), true;
-  const auto total = sum(now.sets, &replicas_of);
+  const auto total = sum(now.old, &held) + have;
   if (total >= now.most()) return false;
   add(out, rescale(now, now.fresh, std::min(now.wanted, have + now.most() - total)));
   return true;

@@ -1,5 +1,7 @@
 // What the files of this room share: a deployment with its ReplicaSets. Pure.
 #pragma once
+#include <algorithm>
+
 #include "actors/controllers/deployment/deployment.hpp"
 
 namespace troupe::controllers::rollout {
@@ -34,6 +36,8 @@ inline std::int64_t note(const json& object, const char* name) {
 }
 std::int64_t sum(const std::vector<object_ptr>& sets, std::int64_t (*of)(const json&));
 std::int64_t seen(const json& set, const char* name);
+/// What a set wants or still has: pods that shall go count until they do, so that a surge is never exceeded, not for a moment.
+inline std::int64_t held(const json& set) { return std::max(replicas_of(set), number(dig(set, "status", "replicas"))); }
 
 /// The status the deployment should have, conditions included.
 json status_of(const scene& now, plan& out);

@@ -64,7 +64,7 @@ json notes_for(const scene& now, const json& before, std::int64_t revision) {
 /// How many pods the new set may begin with.
 std::int64_t first_count(const scene& now) {
   if (!now.rolling) return now.wanted;
-  const auto have = sum(now.old, &replicas_of);
+  const auto have = sum(now.old, &held);
   return std::clamp<std::int64_t>(now.most() - have, 0, now.wanted);
 }
 
