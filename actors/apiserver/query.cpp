@@ -187,6 +187,7 @@ std::optional<api_error> read_options(const query_pairs& query, verb what, const
   out.watch = what == verb::watch;
   out.bookmarks = read_flag(query, "allowWatchBookmarks");
   out.initial_events = read_flag(query, "sendInitialEvents");
+  out.bound = read_flag(query, "bound");
   out.pretty_set = find_pair(query, "pretty") != nullptr;
   out.pretty = read_flag(query, "pretty");
   out.continue_token = text_of(query, "continue");

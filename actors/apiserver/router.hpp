@@ -33,6 +33,7 @@ struct options {
   std::optional<std::int64_t> resource_version;  ///< Absent: the latest. 0: any.
   version_match match = version_match::unset;
   bool watch = false, bookmarks = false, initial_events = false;
+  bool bound = false;                          ///< Only what model::is_bound says, and of a watch every deletion: `bound=true`, ours.
   std::optional<std::uint32_t> timeout_s;
   bool dry_run = false, force = false, force_set = false, pretty = false, pretty_set = false;
   std::string field_manager;

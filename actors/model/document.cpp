@@ -271,6 +271,10 @@ document_ptr with_revision(const document& from, revision_number modified) {
   return *made;
 }
 
+bool is_bound(const document& of) {
+  return of.deleting() || of.has_finalizers() || of.text().find("\"ownerReferences\"") != std::string_view::npos;
+}
+
 json parse(const document& from) {
   auto value = parse_json(from.text());
   return value ? std::move(*value) : json();

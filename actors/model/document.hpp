@@ -69,6 +69,9 @@ result<document_ptr> make_document(const schema::kind& kind, std::string_view st
                                    revision_number modified);
 /// The same object at another revision: the last state in a DELETED event.
 document_ptr with_revision(const document& from, revision_number modified);
+/// Somebody has to know of its end or of its owners' end: it has owners, finalizers or is on its way out. May say yes when
+/// its text only speaks of owners.
+bool is_bound(const document& of);
 /// The object as a value; made anew at each call.
 json parse(const document& from);
 /// The text as another kind of the same storage serves it (events.k8s.io for v1 events): renamed top-level members.

@@ -31,10 +31,10 @@ struct watch_fan::encoded {
   std::shared_ptr<const json> object;
 };
 
-bool watch_fan::matches(const watcher& w, const model::document& item) const {
+bool watch_fan::matches(const watcher& w, const model::document& item, bool at_its_end) const {
   if (!w.what.ns.empty() && item.ns() != w.what.ns) return false;
   const auto& ask = w.what.asked->ask;
-  return ask.labels.matches(item) && ask.fields.matches(item);
+  return (!ask.bound || at_its_end || model::is_bound(item)) && ask.labels.matches(item) && ask.fields.matches(item);
 }
 
 void watch_fan::keep(const object_change& change) {
@@ -65,7 +65,7 @@ void watch_fan::hear(const changes_applied& news, wall_time now) {
 void watch_fan::deliver(watcher& to, const object_change& change, std::vector<encoded>& cache, wall_time now) {
   if (to.broken || change.at <= to.before) return;
   to.seen = std::max(to.seen, change.at);
-  const bool was = change.before && matches(to, *change.before);
+  const bool was = change.before && matches(to, *change.before, !change.now);   // who was nobody's may have been somebody's owner
   const bool is = change.now && matches(to, *change.now);
   if (!was && !is) return;
   if (is) return send(to, was ? event_type::modified : event_type::added, *change.now, cache, now);

@@ -79,7 +79,7 @@ class watch_fan {
   void deliver(watcher& to, const object_change& change, std::vector<encoded>& cache, wall_time now);
   void send(watcher& to, event_type type, const model::document& item, std::vector<encoded>& cache, wall_time now);
   void keep(const object_change& change);
-  bool matches(const watcher& w, const model::document& item) const;
+  bool matches(const watcher& w, const model::document& item, bool at_its_end = false) const;
 
   fan_config config_;
   model::snapshot all_;

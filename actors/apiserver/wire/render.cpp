@@ -101,7 +101,7 @@ page select_page(const model::snapshot& from, std::int64_t revision, const schem
   bool more = false;
   from.each(first, [&](const model::document_ptr& each) {
     if (!each->key().starts_with(prefix)) return false;
-    if (!ask.fields.matches(*each) || !ask.labels.matches(*each)) return true;
+    if (!ask.fields.matches(*each) || !ask.labels.matches(*each) || (ask.bound && !model::is_bound(*each))) return true;
     if (ask.limit != 0 && out.items.size() >= ask.limit) {
       more = true;
       last = each->key();
@@ -112,7 +112,7 @@ page select_page(const model::snapshot& from, std::int64_t revision, const schem
   });
   if (!more) return out;
   out.continue_token = encode_mark({revision, last});
-  if (ask.labels.empty() && ask.fields.empty()) {
+  if (ask.labels.empty() && ask.fields.empty() && !ask.bound) {
     // What follows "ns/" in the order of bytes is "ns0".
     auto end = prefix.empty() ? from.size() : from.rank(prefix.substr(0, prefix.size() - 1) + "0");
     out.remaining = end - from.rank(last);

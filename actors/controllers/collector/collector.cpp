@@ -53,6 +53,7 @@ step must_be_gone(const model::schema::kind& kind, const json& reference, const 
   step out;
   out.method = "GET";
   out.path = collection_path(std::string(kind.plural), kind.namespaced ? ns : "") + "/" + text_or(dig(reference, "name"));
+  if (kind.storage == kind.index) out.plural = kind.plural;
   out.must_be_absent = true;
   out.absent_uid = text_or(dig(reference, "uid"));
   return out;

@@ -12,7 +12,8 @@ struct duty {
   std::string role, key;             ///< "deployment", "default/web"; the collector's keys begin with the plural and '|'.
   friend auto operator<=>(const duty&, const duty&) = default;
 };
-/// Kinds whose objects are followed whole; of all others only who they are and whom they belong to.
+/// Kinds whose objects are followed whole; of all others only those that are bound (model::is_bound), and of these only what
+/// they are called and their metadata.
 bool follows_whole(std::string_view plural);
 /// Kinds that nobody follows: Events, which own nothing and are owned by nobody, and Leases, which only ever change.
 bool follows(std::string_view plural);

@@ -41,7 +41,8 @@ class workshop_state {
     for (const auto& kind : model::schema::kinds()) {
       if (kind.storage != kind.index || !kind.can(model::schema::verb_list | model::schema::verb_watch) || !follows(kind.plural)) continue;
       const std::string plural(kind.plural);
-      client::reflector_config how{collection_path(plural, ""), "", !follows_whole(plural)};
+      const bool whole = follows_whole(plural);
+      client::reflector_config how{collection_path(plural, ""), whole ? "" : "bound=true", !whole};
       reflectors_.push_back(client::make_reflector(in, std::move(how), api_, me));
       plurals_[reflectors_.back()->id()] = plural;
     }
@@ -50,7 +51,7 @@ class workshop_state {
   controller_actor::behavior_type make_behavior() {
     return {
         [this](client::object_seen& got) { learn(sender(), got.key, std::move(got.object)); },
-        [this](client::object_lost& got) { lose(sender(), got.key, uid_of(*got.object), true); },
+        [this](client::object_lost& got) { lose_told(sender(), got); },
         [this](client::kind_synced) { synced(sender()); },
         [this](tick_due) { due_ = false, wake(); },
     };
@@ -82,15 +83,36 @@ class workshop_state {
     note(concerned(all_, plural, key, *object, false));
   }
 
+  /// Its end says also who is not kept here, being nobody's: it may own something.
+  void lose_told(const std::string& plural, const client::object_lost& got) {
+    const auto uid = uid_of(*got.object);
+    if (const auto gone = all_.drop(plural, got.key, uid, true)) note(concerned(all_, plural, got.key, *gone, true));
+    else if (!all_.dependents(uid).empty()) note(concerned(all_, plural, got.key, *got.object, true));
+  }
+
   void lose(const std::string& plural, const std::string& key, const std::string& uid, bool told) {
     if (const auto gone = all_.drop(plural, key, uid, told)) note(concerned(all_, plural, key, *gone, true));
   }
 
   void synced(const std::string& plural) {
-    const bool first = synced_.insert(plural).second;
-    if (!first || synced_.size() < plurals_.size()) return;
+    if (!synced_.insert(plural).second) return forget_owners(plural);
+    if (synced_.size() < plurals_.size()) return;
     log::info("controllers.workshop_open", {{"duties", known_.size()}});
     pump();
+  }
+
+  /// The watch had a gap: owners that are not listed, being nobody's themselves, may have ended in it. Who needs one asks again.
+  void forget_owners(const std::string& plural) {
+    if (follows_whole(plural)) return;
+    const auto known = all_.all(plural);
+    for (const auto& [key, object] : known)
+      if (dig(*object, "metadata", "ownerReferences").empty() && !is_going(*object)) lose(plural, key, uid_of(*object), true);
+  }
+  /// An owner that had to be asked for: its end will be told, so it is known from now on.
+  void learn_owner(const std::string& plural, const json& object) {
+    if (plural.empty() || !follows(plural)) return;
+    const bool whole = follows_whole(plural);
+    learn(plural, key_of(object), std::make_shared<const json>(whole ? object : json{{"apiVersion", dig(object, "apiVersion")}, {"kind", dig(object, "kind")}, {"metadata", dig(object, "metadata")}}));
   }
 
   // --- what is to be done ----------------------------------------------------------------------
@@ -212,7 +234,8 @@ class workshop_state {
     const json answer = object.ok() ? std::move(*object) : json();
     if (what.must_be_absent) {
       const bool there = got.ok() && (what.absent_uid.empty() || uid_of(answer) == what.absent_uid);
-      if (there) run.dropped = true;
+      if (there) run.dropped = true, learn_owner(what.plural, answer);
+      if (there && run.todo.stages[run.stage - 1].size() > 1 && all_.find_uid(what.absent_uid)) known_[run.what].anew = true;   // of its other owners some may be gone
       else if (!got.ok() && got.status != 404) fail(run, what, got, answer);
       return;
     }

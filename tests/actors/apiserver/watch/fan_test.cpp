@@ -42,6 +42,14 @@ struct rig {
     all = all.insert(doc);
     say({change});
   }
+  void own(const std::string& name) {
+    ++head;
+    const json owner{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"name", "x"}, {"uid", "u"}};
+    auto doc = *model::make_document(maps(), to_text({{"metadata", {{"name", name}, {"namespace", "d"}, {"ownerReferences", json::array({owner})}}}}), 0, head);
+    object_change change{head, all.find("d/" + name), doc, nullptr};
+    all = all.insert(doc);
+    say({change});
+  }
   void erase(const std::string& name, const std::string& ns = "d") {
     ++head;
     auto before = all.find(ns + "/" + name);
@@ -103,6 +111,19 @@ TEST_CASE("a watch from a revision is given every later change once and in order
   CHECK(told(*newest).empty());
   r.erase("y");
   CHECK(told(*newest) == "DELETED:y@14");
+}
+
+TEST_CASE("a watch for what is bound hears of owned objects, and of every deletion") {
+  rig r;
+  r.put("free");
+  r.own("owned");
+  auto w = r.watch("bound=true");
+  r.put("free");
+  r.put("other");
+  r.own("free");
+  r.put("owned");   // let go
+  r.erase("other");
+  CHECK(told(*w) == "ADDED:owned@12 ADDED:free@15 DELETED:owned@16 DELETED:other@17");
 }
 
 TEST_CASE("a revision whose changes are no longer kept is answered with 410, before anything is sent") {
