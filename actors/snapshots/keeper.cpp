@@ -134,7 +134,9 @@ class keeper_state {
     of.what.engine = config_.engine;
     of.what.version = config_.version;
     of.what.cluster = config_.cluster;
-    of.what.bootstrap = config_.bootstrap;
+    auto sealed = config_.seal_bootstrap();
+    if (!sealed.ok()) return sealed.why();
+    of.what.bootstrap = std::move(*sealed);
     const auto beside = path_of(of) + ".json";
     if (auto claimed = files().create(beside, manifest_text(of.what), 0600); !claimed.ok()) return claimed;
     auto moved = files().rename(of.part, path_of(of));

@@ -1,6 +1,8 @@
 // Makes the keeper of a server's snapshots: takes them when asked and by schedule, lists, deletes, prunes. Works with
 // large files, so it runs on the loop for slow work.
 #pragma once
+#include <functional>
+
 #include "actors/datastore/messages.hpp"
 #include "actors/runtime/world.hpp"
 #include "actors/snapshots/messages.hpp"
@@ -10,7 +12,8 @@ namespace troupe::snapshots {
 struct keeper_config {
   std::string folder;                        ///< Where snapshots go that name no folder.
   bool own_folder = true;                    ///< It is ours to make; any other must be there.
-  std::string node, engine, version, cluster, bootstrap;   ///< As in the manifest.
+  std::string node, engine, version, cluster;   ///< As in the manifest.
+  std::function<result<std::string>()> seal_bootstrap;   ///< The manifest's `bootstrap`, as it is now. Called by the keeper.
   std::string schedule = "0 */12 * * *";     ///< Empty: none are taken by themselves.
   std::string name = "etcd-snapshot";        ///< Of scheduled ones.
   std::string demand_name = "on-demand";

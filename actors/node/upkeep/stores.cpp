@@ -17,10 +17,6 @@ const char* engine_name(store kept_in) {
 }
 
 result<snapshots::keeper_config> snapshots_for(const rt::world& in, const ground& on, const server_keys& keys) {
-  auto data = membership::gather_bootstrap(*in.files, on.folder);
-  if (!data.ok()) return data.why();
-  auto sealed = net::tls::seal(keys.passwords.server, to_text(*data), in.chance->draw(net::tls::sealing_salt_bytes), in.chance->draw(net::tls::sealing_nonce_bytes));
-  if (!sealed.ok()) return sealed.why();
   const auto& c = on.config;
   const endpoint at{on.binds_all() ? "127.0.0.1" : c.bind_address, c.https_port};
   if (auto told = in.files->write(on.folder + "/url", "https://" + to_string(at) + "\n", 0600); !told.ok()) return told.why();
@@ -31,7 +27,12 @@ result<snapshots::keeper_config> snapshots_for(const rt::world& in, const ground
   out.engine = engine_name(on.kept_in);
   out.version = c.version;
   out.cluster = in.issuer->ca_digest(keys.pki.server_ca.certificates);
-  out.bootstrap = std::move(*sealed);
+  // Only when one is taken: stretching the password costs milliseconds of a start.
+  out.seal_bootstrap = [files = in.files, folder = on.folder, chance = in.chance, password = keys.passwords.server]() -> result<std::string> {
+    auto data = membership::gather_bootstrap(*files, folder);
+    if (!data.ok()) return data.why();
+    return net::tls::seal(password, to_text(*data), chance->draw(net::tls::sealing_salt_bytes), chance->draw(net::tls::sealing_nonce_bytes));
+  };
   out.schedule = c.disable_snapshots ? "" : c.snapshot_schedule;
   out.name = c.snapshot_name;
   out.keep = c.snapshots_kept;

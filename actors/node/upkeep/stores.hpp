@@ -8,8 +8,8 @@ namespace troupe::node {
 
 /// "sqlite", "rocksdb" or "etcd".
 const char* engine_name(store kept_in);
-/// Seals the cluster's files under the server's password, and writes where the supervisor listens to <data>/server/url, for
-/// the commands of this machine. Fails as files do.
+/// Snapshots hold the cluster's files, sealed under the server's password when they are taken. Writes where the supervisor
+/// listens to <data>/server/url, for the commands of this machine. Fails as files do.
 result<snapshots::keeper_config> snapshots_for(const rt::world& in, const ground& on, const server_keys& keys);
 
 /// <data>/server/db/state.db, .../rocks or .../etcd.
