@@ -131,6 +131,7 @@ class Client(threading.Thread):
         if status == 200:
             at = int(got["metadata"]["resourceVersion"])
             self.commits.append(time.monotonic())
+            self.stopping.wait(0.004)   # a steady load; as fast as it goes would only take the processors from other tests
             self.note("update", key, begun, "committed", expected=expected, value=value, revision=at)
         elif status == 409:
             self.note("update", key, begun, "conflict", expected=expected, value=value)

@@ -140,7 +140,7 @@ class Node:
 
     def kubectl(self, *arguments, check=True, text=None):
         done = subprocess.run(["kubectl", *arguments], capture_output=True, timeout=PATIENCE, input=text and text.encode(),
-                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.home))
+                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.home, GOGC="off"))
         said = (done.stdout + done.stderr).decode(errors="replace")
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {said}")

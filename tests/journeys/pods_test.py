@@ -131,7 +131,7 @@ class Cluster:
     def kubectl(self, *line, check=True, binary="kubectl", text=None, patience=60):
         from harness import clean_environment
         done = subprocess.run([binary, *line], capture_output=True, timeout=patience, input=text and text.encode(),
-                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.server.home))
+                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.server.home, GOGC="off"))
         out = (done.stdout + done.stderr).decode(errors="replace")
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(line)}: {out}")

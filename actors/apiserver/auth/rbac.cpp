@@ -7,12 +7,6 @@
 namespace troupe::apiserver {
 namespace {
 
-std::vector<std::string> texts(const json& list) {
-  std::vector<std::string> out;
-  if (list.is_array())
-    for (const auto& one : list) out.push_back(text_or(one));
-  return out;
-}
 bool has(const std::vector<std::string>& list, std::string_view wanted) { return std::find(list.begin(), list.end(), wanted) != list.end(); }
 bool has_or_any(const std::vector<std::string>& list, std::string_view wanted) { return has(list, "*") || has(list, wanted); }
 
@@ -48,6 +42,13 @@ std::vector<wanted_access> parts_of(const policy_rule& rule) {
 }
 
 }  // namespace
+
+std::vector<std::string> texts(const json& list) {
+  std::vector<std::string> out;
+  if (list.is_array())
+    for (const auto& one : list) out.push_back(text_or(one));
+  return out;
+}
 
 std::vector<policy_rule> rules_of(const json& role) {
   std::vector<policy_rule> out;

@@ -12,6 +12,9 @@
 
 namespace troupe::apiserver {
 
+/// A list of texts; what is not one becomes "".
+std::vector<std::string> texts(const json& list);
+
 struct policy_rule {
   std::vector<std::string> verbs, groups, resources, names, paths;
 };

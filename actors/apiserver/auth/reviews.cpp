@@ -3,13 +3,6 @@
 namespace troupe::apiserver {
 namespace {
 
-std::vector<std::string> texts(const json& list) {
-  std::vector<std::string> out;
-  if (list.is_array())
-    for (const auto& one : list) out.push_back(text_or(one));
-  return out;
-}
-
 /// What a review's spec asks for; nothing when it asks for both or neither.
 std::optional<wanted_access> access_of(const json& spec) {
   const auto &resource = dig(spec, "resourceAttributes"), &path = dig(spec, "nonResourceAttributes");

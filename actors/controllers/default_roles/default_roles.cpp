@@ -52,7 +52,7 @@ class default_roles_state {
 
   controller_actor::behavior_type make_behavior() {
     return {
-        [this](client::object_seen& got) { roles_[got.key] = *got.object, settle_later(); },
+        [this](client::object_seen& got) { roles_[got.key] = got.object, settle_later(); },
         [this](client::object_lost& got) { roles_.erase(got.key), settle_later(); },
         [this](client::kind_synced) {
           if (std::exchange(synced_, true)) return;
@@ -68,7 +68,7 @@ class default_roles_state {
     for (const auto& wanted : default_roles()) {
       const bool role = text_or(dig(wanted, "kind")) == "ClusterRole";
       const auto present = roles_.find(name_of(wanted));
-      if (role && present != roles_.end()) update(wanted, present->second);
+      if (role && present != roles_.end()) update(wanted, *present->second);
       else if (role) make(wanted);
       else look(wanted);
     }
@@ -101,9 +101,10 @@ class default_roles_state {
   void tick() {
     ticking_ = false;
     if (std::exchange(again_, false)) make_all();
-    std::vector<json> all;
-    for (const auto& [key, role] : roles_) all.push_back(role);
-    for (const auto& role : all) {
+    std::vector<const json*> all;
+    for (const auto& [key, role] : roles_) all.push_back(role.get());
+    for (const auto* each : all) {
+      const auto& role = *each;
       if (!dig(role, "aggregationRule").is_object()) continue;
       const auto sum = sum_of_roles(role, all);
       if (sum == dig(role, "rules") || (sum.empty() && dig(role, "rules").empty())) continue;
@@ -116,17 +117,17 @@ class default_roles_state {
   rt::self<controller_actor> self_;
   client::api_actor api_;
   client::watcher_actor reflector_;
-  std::map<std::string, json> roles_;
+  std::map<std::string, std::shared_ptr<const json>> roles_;
   bool synced_ = false, ticking_ = false, again_ = false;
 };
 
 }  // namespace
 
-json sum_of_roles(const json& role, const std::vector<json>& all) {
+json sum_of_roles(const json& role, const std::vector<const json*>& all) {
   json out = json::array();
   for (const auto& selector : dig(role, "aggregationRule", "clusterRoleSelectors"))
-    for (const auto& part : all)
-      if (name_of(part) != name_of(role) && matches(selector, part)) complete(out, dig(part, "rules").is_array() ? dig(part, "rules") : json::array());
+    for (const auto* part : all)
+      if (matches(selector, *part) && name_of(*part) != name_of(role)) complete(out, dig(*part, "rules").is_array() ? dig(*part, "rules") : json::array());
   return out;
 }
 

@@ -6,10 +6,10 @@
 
 namespace troupe::controllers {
 
-/// ClusterRoles, ClusterRoleBindings, Roles and RoleBindings in upstream's names, whole objects. Pure.
+/// ClusterRoles, ClusterRoleBindings, Roles and RoleBindings in upstream's names, whole objects; sums hold their parts. Pure.
 const std::vector<json>& default_roles();
 /// The rules of a ClusterRole that is the sum of those its selectors choose, each rule once, in the order of names. Pure.
-json sum_of_roles(const json& role, const std::vector<json>& all);
+json sum_of_roles(const json& role, const std::vector<const json*>& all);
 /// What has to be written so that `present` holds at least what `wanted` says; nothing when it does. Pure.
 std::optional<json> role_update(const json& wanted, const json& present);
 

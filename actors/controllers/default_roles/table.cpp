@@ -1,5 +1,7 @@
 #include "actors/controllers/default_roles/default_roles.hpp"
 
+#include <algorithm>
+
 // Facts of Kubernetes' documented default roles, in our own compact form: one line per rule, "verbs | groups | resources", '-' the core
 // group, several of each by commas; a path rule has only two parts.
 
@@ -132,6 +134,14 @@ const std::vector<json>& default_roles() {
     out.push_back(binding("system:service-account-issuer-discovery", "system:service-account-issuer-discovery", {{"Group", "system:serviceaccounts"}}));
     // K3s's own: what its servers show themselves to kubelets with.
     out.push_back(binding("kube-apiserver-kubelet-admin", "system:kubelet-api-admin", {{"User", "kube-apiserver"}}));
+    // Made with their sums, so that a new cluster's roles are written once; parts first.
+    std::vector<const json*> roles;
+    for (const auto& one : out)
+      if (dig(one, "kind") == "ClusterRole") roles.push_back(&one);
+    std::ranges::sort(roles, {}, [](const json* one) { return text_or(dig(*one, "metadata", "name")); });
+    for (const char* name : {"view", "edit", "admin"})
+      for (auto& role : out)
+        if (dig(role, "kind") == "ClusterRole" && dig(role, "metadata", "name") == name) role["rules"] = sum_of_roles(role, roles);
     return out;
   }();
   return all;
