@@ -2,8 +2,11 @@
 
 Stalls are printed as histograms and never judged: the machine may be busy. What is judged: no request fails while one
 server lives (one retry, as clients do), no watch has a gap, and agents find their servers again.
+
+  TROUPE_AGENTS=n   as many agents (default 2);  TROUPE_RATE=n  requests per second through each (default 100)
 """
 import http.client
+import itertools
 import json
 import os
 import re
@@ -42,11 +45,23 @@ class Proxy:
 
     def __init__(self, at, to):
         self.to, self.swallowing, self.door = (to, 6443), False, socket.create_server((at, 6443), backlog=512)
-        self.pairs = {}
+        self.pairs, self.mute = {}, []
         threading.Thread(target=self.run, daemon=True).start()
 
+    def half_open(self):
+        """Those who are connected keep half a connection: nothing they say is answered, nothing ends. New ones pass."""
+        self.muting = True
+        until("the connections are mute", lambda: not self.muting)
+
     def run(self):
+        self.muting = False
         while True:
+            if self.muting:
+                for one in [p for p in self.pairs if p.getpeername()[0] == self.to[0] and p.getpeername()[1] == self.to[1]]:
+                    self.mute.append(self.pairs.pop(one))
+                    self.pairs.pop(self.mute[-1])
+                    one.close()
+                self.muting = False
             if self.swallowing:
                 time.sleep(0.01)
                 continue
@@ -147,7 +162,7 @@ class Watcher(threading.Thread):
 class Load:
     """Requests through every agent, a watch through the first, and somebody who writes what the watch must tell."""
 
-    def __init__(self, agents, servers, per_second=100):
+    def __init__(self, agents, servers, per_second=int(os.environ.get("TROUPE_RATE", "100"))):
         server = servers[0]
         context = context_of(server)
         code, got = server.admin().call("GET", MAPS)
@@ -192,14 +207,14 @@ def current(agent, servers):
 
 
 class Cast:
-    """Three servers, the third behind a proxy, and two agents."""
+    """Three servers, the second a node too, the third behind a proxy, and two agents or more."""
 
     def __init__(self):
         behind = address()
         first = Server("--disable-agent").ready()
         third_at = address()
         self.proxy = Proxy(behind, third_at)
-        rest = [Server("--disable-agent", join=first), Server("--disable-agent", "--advertise-address", behind, "--tls-san", behind, join=first, at=third_at)]
+        rest = [Server(join=first), Server("--disable-agent", "--advertise-address", behind, "--tls-san", behind, join=first, at=third_at)]
         self.servers = [first, *(s.ready() for s in rest)]
         for s in self.servers:
             s.seen_at = s.at
@@ -207,7 +222,9 @@ class Cast:
         code, got = first.admin().call("POST", MAPS, {"metadata": {"name": "read-me"}})
         expect(code == 201, got)
         self.whole()
-        self.agents = [Node("agent", "--server", s.url, "--token", first.token()).ready() for s in self.servers[:2]]
+        self.agents = [Node("agent", "--server", s.url, "--token", first.token()) for s in (self.servers * 9)[:int(os.environ.get("TROUPE_AGENTS", "2"))]]
+        for a in self.agents:
+            a.ready()
         self.settled()
 
     def whole(self):
@@ -218,9 +235,10 @@ class Cast:
             until("three ready servers", lambda: sorted(s["server"] for s in status(a)["servers"] if s["state"] == "ready" and s["role"] == "server") ==
                   sorted(f"{s.seen_at}:6443" for s in self.servers))
 
-    def again(self, server):
-        back = server.next_life()
-        back.seen_at = server.seen_at
+    def again(self, server, **how):
+        """Its next life; `join`: through this one, afresh, `at`: at another address."""
+        back = Server(*server.flags, join=how.get("join"), home=server.home, at=how.get("at", server.at), name=server.name)
+        back.seen_at = how.get("at", server.seen_at)
         self.servers[self.servers.index(server)] = back
         return back
 
@@ -230,7 +248,7 @@ class Cast:
         stop_all(*self.servers)
 
 
-_cast = []
+_cast, _names = [], itertools.count(1)
 
 
 def cast():
@@ -253,19 +271,20 @@ def test_status():
     expect(code == 2 and "usage" in said, said)
 
 
-def disturb(what, begin, end):
+def disturb(what, begin, end, victim=None):
     c = cast()
     c.whole()
     c.settled()
     load = Load(c.agents, c.servers)
     until("requests", lambda: all(len(a.took) > 20 for a in load.askers))
-    victim = current(c.agents[0], c.servers)
+    victim = current(c.agents[0], c.servers) if victim is None else c.servers[victim]
     living = others(c.servers, victim)[0]
     load.write(living)
     since = time.monotonic()
     begin(c, victim)
     until("requests after it", lambda: all(len([1 for b, _ in a.took if b > since + 3]) > 20 for a in load.askers))
-    expect(current(c.agents[0], c.servers) is not victim, "it is still used")
+    for a in c.agents:
+        expect(current(a, c.servers) is not victim, "it is still used")
     until("writes after it", lambda: living.admin().call("GET", "/readyz")[0] == 200)
     load.write(living)
     end(c, victim)
@@ -290,21 +309,59 @@ def test_leaving():
     disturb("SIGTERM and back", lambda c, s: s.terminate(), lambda c, s: c.again(s).ready())
 
 
+def test_removed_and_added():
+    """a server's node is deleted under load: agents leave it for good; it joins afresh, and they come to it"""
+    def remove(c, victim):
+        living = others(c.servers, victim)[0]
+        until("its marks", lambda: "etcd.k3s.cattle.io/node-name" in living.kubectl("get", "node", victim.name, "-o", "jsonpath={.metadata.annotations}"))
+        living.kubectl("delete", "node", victim.name, "--wait=false")
+        expect(victim.ends() == 1, victim.said())
+        for a in c.agents:
+            until("it is in no list", lambda: f"{victim.seen_at}:6443" not in [s["server"] for s in status(a)["servers"] if s["role"] == "server"])
+    disturb("server removed, and added", remove, lambda c, s: c.again(s, join=others(c.servers, s)[0]).ready(), victim=1)
+
+
+def test_new_address():
+    """a server comes back with another address under load: the old one leaves every list, the new one is connected to"""
+    disturb("server with a new address", lambda c, s: s.terminate(), lambda c, s: c.again(s, at=address()).ready(), victim=0)
+
+
+def find_fond(c, silent):
+    """An agent that prefers this server: names are tried until one does."""
+    for _ in range(30):
+        agent = Node("agent", "--server", c.servers[0].url, "--token", c.servers[0].token(), name=f"fond{next(_names)}").ready()
+        until("three ready", lambda: len([s for s in status(agent)["servers"] if s["state"] == "ready"]) == 3)
+        if current(agent, c.servers) is silent:
+            return agent
+        agent.terminate()
+    raise AssertionError("of thirty names none prefers that server")
+
+
+def test_half_open():
+    """connections of which only the agent's half is left are given up; the server behind them is used again"""
+    c = cast()
+    c.settled()
+    silent = c.servers[2]
+    fond = find_fond(c, silent)
+    load = Load([fond], c.servers)
+    until("requests", lambda: all(len(a.took) > 20 for a in load.askers))
+    load.write(c.servers[0])
+    since = time.monotonic()
+    c.proxy.half_open()
+    until("requests after it", lambda: all(len([1 for b, _ in a.took if b > since + 3]) > 20 for a in load.askers))
+    load.write(c.servers[0])
+    until("it is used again", lambda: current(fond, c.servers) is silent)
+    load.write(c.servers[0])
+    load.end("half-open connections", since)
+    fond.terminate()
+
+
 def test_black_hole():
     """a server behind a path that swallows everything is left, and taken again when the path works"""
     c = cast()
     c.settled()
     silent = c.servers[2]
-    # Somebody who prefers it: names are tried until one does.
-    agents = []
-    while True:
-        agents.append(Node("agent", "--server", c.servers[0].url, "--token", c.servers[0].token(), name=f"fond{len(agents)}").ready())
-        until("three ready", lambda: len([s for s in status(agents[-1])["servers"] if s["state"] == "ready"]) == 3)
-        if current(agents[-1], c.servers) is silent:
-            break
-        agents.pop().terminate()
-        agents.append(None)
-    fond = agents[-1]
+    fond = find_fond(c, silent)
     load = Load([fond], c.servers)
     until("requests", lambda: all(len(a.took) > 20 for a in load.askers))
     load.write(c.servers[0])
