@@ -1,5 +1,7 @@
-// `troupe certificate check`: which certificates a node keeps and when they end. Reads files, asks nobody.
+// `troupe certificate check`: which certificates a node keeps and when they end. `troupe certificate rotate`: sets them aside, so
+// that the next start makes new ones. Both work with files alone.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "basis/clock.hpp"
@@ -7,6 +9,7 @@
 #include "bin/command_line.hpp"
 #include "bin/tools.hpp"
 #include "net/host/real.hpp"
+#include "net/host/text_socket.hpp"
 #include "net/tls/openssl.hpp"
 
 namespace troupe::bin {
@@ -14,7 +17,10 @@ namespace {
 
 constexpr const char* usage =
     "usage: troupe certificate check [-o table|json] [--data-dir DIR]    every certificate of this node, and when it ends\n"
-    "       exit code 1 when one has ended or cannot be read; renewal needs no command, a running node does it at half of their life\n";
+    "       exit code 1 when one has ended or cannot be read; renewal needs no command, a running node does it at half of their life\n"
+    "       troupe certificate rotate [-s SERVICE]... [--data-dir DIR]    new keys and certificates at the next start, for a node that\n"
+    "       stands still; the old ones are kept in server/tls-TIME and agent/tls-TIME. Authorities stay.\n"
+    "       SERVICE: admin, api-server, etcd, k3s-controller, k3s-server, kubelet, supervisor; without one: all\n";
 
 struct found {
   std::string file, subject, status;
@@ -44,27 +50,97 @@ void look(const net::files& on, net::tls::issuer& issuer, const std::string& fol
   }
 }
 
+/// A leaf, as a path below the data directory without ".crt", and K3s's names of the services that use it.
+struct leaf {
+  std::string_view path;
+  std::array<std::string_view, 3> services;
+};
+constexpr std::array<leaf, 9> leafs{{{"server/tls/client-admin", {"admin"}},
+                                     {"server/tls/client-kube-apiserver", {"api-server"}},
+                                     {"server/tls/serving-kube-apiserver", {"api-server", "supervisor", "k3s-server"}},
+                                     {"server/tls/etcd/client", {"etcd"}},
+                                     {"server/tls/etcd/server-client", {"etcd"}},
+                                     {"server/tls/etcd/peer-server-client", {"etcd"}},
+                                     {"agent/client-kubelet", {"kubelet"}},
+                                     {"agent/serving-kubelet", {"kubelet"}},
+                                     {"agent/client-k3s-controller", {"k3s-controller"}}}};
+/// K3s's services that have no certificate of their own here: they are actors of the server.
+constexpr std::string_view inside[] = {"controller-manager", "scheduler", "cloud-controller", "auth-proxy", "kube-proxy"};
+
+bool uses(const leaf& one, std::string_view service) { return std::ranges::find(one.services, service) != one.services.end(); }
+
+result<void> set_aside(net::files& on, const std::string& folder, const leaf& one, const std::string& time) {
+  const std::string path(one.path);
+  const bool server = path.starts_with("server/");
+  const std::string kept = folder + (server ? "/server/tls-" : "/agent/tls-") + time + path.substr(path.find('/', server ? 7 : 0));
+  if (auto made = on.make_folder(kept.substr(0, kept.rfind('/')), 0700); !made.ok()) return made;
+  // The key last: a certificate without its key would be taken for damage, a key without a certificate is used for a new one.
+  for (const char* kind : {".crt", ".key"})
+    if (on.exists(folder + "/" + path + kind))
+      if (auto moved = on.rename(folder + "/" + path + kind, kept + kind); !moved.ok()) return moved;
+  return {};
+}
+
+int rotate(const std::string& folder, const std::vector<std::string>& services) {
+  for (const auto& service : services) {
+    if (std::ranges::find(inside, service) != std::end(inside)) {
+      std::fprintf(stderr, "troupe: %s has no certificate of its own here: it is part of the server\n", service.c_str());
+    } else if (std::ranges::none_of(leafs, [&](const leaf& one) { return uses(one, service); })) {
+      std::fprintf(stderr, "troupe: there is no service \"%s\"\n%s", service.c_str(), usage);
+      return 2;
+    }
+  }
+  if (net::fetch_text(folder + "/admin.sock").ok()) {
+    std::fprintf(stderr, "troupe: the node of %s is running: stop it first. (It renews its certificates itself at half of their life.)\n", folder.c_str());
+    return 1;
+  }
+  const auto files = net::real::make_files();
+  const auto time = std::to_string(std::chrono::duration_cast<std::chrono::seconds>(system_wall_clock().now().time_since_epoch()).count());
+  std::size_t count = 0;
+  for (const auto& one : leafs) {
+    const bool wanted = services.empty() || std::ranges::any_of(services, [&](const auto& service) { return uses(one, service); });
+    const std::string at = folder + "/" + std::string(one.path);
+    if (!wanted || (!files->exists(at + ".crt") && !files->exists(at + ".key"))) continue;
+    if (auto done = set_aside(*files, folder, one, time); !done.ok()) {
+      std::fprintf(stderr, "troupe: %s could not be set aside: %s\n", at.c_str(), done.why().note.c_str());
+      return 1;
+    }
+    std::printf("%s.crt: set aside\n", at.c_str());
+    ++count;
+  }
+  if (count == 0) {
+    std::fprintf(stderr, "troupe: there is no such certificate below %s: is that a node's --data-dir, and may you read it?\n", folder.c_str());
+    return 1;
+  }
+  std::printf("kept in tls-%s; start the node, and it makes new ones\n", time.c_str());
+  return 0;
+}
+
 }  // namespace
 
 int run_certificate(const std::vector<std::string>& arguments) {
   const auto home = unprivileged_home();
   std::string folder = home.empty() ? "/var/lib/rancher/troupe" : home + "/.rancher/troupe", format = "table", command;
+  std::vector<std::string> services;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto& word = arguments[i];
     if ((word == "--data-dir" || word == "-d") && i + 1 < arguments.size()) folder = arguments[++i];
     else if (word.starts_with("--data-dir=")) folder = word.substr(11);
     else if ((word == "--output" || word == "-o") && i + 1 < arguments.size()) format = arguments[++i];
     else if (word.starts_with("--output=")) format = word.substr(9);
+    else if ((word == "--service" || word == "-s") && i + 1 < arguments.size()) services.push_back(arguments[++i]);
+    else if (word.starts_with("--service=")) services.push_back(word.substr(10));
     else if (word == "--help" || word == "-h") return std::fputs(usage, stdout), 0;
     else if (command.empty()) command = word;
     else command = "?";
   }
-  if (command == "rotate" || command == "rotate-ca") {
-    std::fprintf(stderr, "troupe: `certificate %s` is a K3s command that this version of troupe does not have; certificates are renewed while the node runs\n", command.c_str());
+  if (command == "rotate-ca") {
+    std::fputs("troupe: `certificate rotate-ca` is a K3s command that this version of troupe does not have\n", stderr);
     return 2;
   }
-  if (command != "check" || (format != "table" && format != "json")) return std::fputs(usage, stderr), 2;
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  if (command == "rotate") return rotate(folder, services);
+  if (command != "check" || !services.empty() || (format != "table" && format != "json")) return std::fputs(usage, stderr), 2;
   const auto files = net::real::make_files();
   const auto issuer = net::tls::make_openssl_issuer();
   std::vector<found> all;

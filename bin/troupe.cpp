@@ -27,6 +27,7 @@ constexpr const char* usage_text =
     "  troupe token rotate            another token for a running server\n"
     "  troupe node ...                revoke, admit, list nodes that shall not be here\n"
     "  troupe certificate check       this node's certificates and when they end\n"
+    "  troupe certificate rotate      new ones at the next start of a node that stands still\n"
     "  troupe secrets-encrypt ...     status, enable, disable, rotate-keys: Secrets at rest\n"
     "  troupe install server|agent    as a systemd service\n"
     "  troupe uninstall               the way back\n"

@@ -1,5 +1,7 @@
 """Certificates are renewed while everything runs, and nobody notices."""
+import glob
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -67,7 +69,39 @@ def test_check():
     code, said = run_binary("certificate", "check", "--data-dir", server.home + "/nothing")
     expect(code == 1, said)
     expect_in("there is no certificate below", said)
-    expect_in("renewed while the node runs", run_binary("certificate", "rotate")[1])
+
+
+def test_rotate():
+    """`certificate rotate` gives a node that stands still new keys and certificates, and refuses while it runs"""
+    server = Node("server").ready()
+    agent = Node("agent", "--server", server.url, "--token", server.token()).ready()
+    code, said = run_binary("certificate", "rotate", "--data-dir", server.home + "/data")
+    expect(code == 1 and "is running: stop it first" in said, said)
+    code, said = run_binary("certificate", "rotate", "-s", "bogus", "--data-dir", server.home + "/data")
+    expect(code == 2 and 'no service "bogus"' in said, said)
+    leafs = {n: os.path.join(n.home, "data", *path) for n, path in ((server, ("server", "tls", "serving-kube-apiserver")), (agent, ("agent", "client-kubelet")))}
+    old = {n: [open(path + kind, "rb").read() for kind in (".crt", ".key")] for n, path in leafs.items()}
+    admin = open(server.home + "/data/server/tls/client-admin.crt", "rb").read()
+    token = server.token()
+    agent.terminate()
+    server.terminate()
+    code, said = run_binary("certificate", "rotate", "-s", "supervisor", "-s", "scheduler", "--data-dir", server.home + "/data")
+    expect(code == 0 and "serving-kube-apiserver.crt: set aside" in said and "client-admin" not in said and "scheduler has no certificate of its own" in said, said)
+    kept = glob.glob(server.home + "/data/server/tls-*/serving-kube-apiserver.*")
+    expect(sorted(open(k, "rb").read() for k in kept) == sorted(old[server]), f"kept: {kept}")
+    code, said = run_binary("certificate", "rotate", "--data-dir", agent.home + "/data")
+    expect(code == 0 and "client-kubelet.crt: set aside" in said, said)
+    again = Node("server", home=server.home, at=server.at, name=server.name).ready()
+    back = Node("agent", "--server", again.url, "--token", token, home=agent.home, at=agent.at, name=agent.name).ready()
+    for node, path in leafs.items():
+        for kind, was in zip((".crt", ".key"), old[node]):
+            expect(open(path + kind, "rb").read() != was, path + kind + " is new")
+    expect(open(server.home + "/data/server/tls/client-admin.crt", "rb").read() == admin, "the admin's was not asked for")
+    expect(again.kubectl("get", "nodes", "--no-headers").count(" Ready ") == 2, "both nodes are Ready")
+    back.terminate()
+    again.terminate()
+    code, said = run_binary("certificate", "rotate", "--data-dir", server.home + "/nothing")
+    expect(code == 1 and "there is no such certificate" in said, said)
 
 
 def test_start_without_any_server():
