@@ -10,7 +10,7 @@ import base64, json, os, re, shutil, signal, socket, ssl, statistics, subprocess
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 NAMES = sys.argv[2:] or ["start", "idle", "storage", "api", "observed"]
 if NAMES == ["link"]:
-    NAMES = ["link", "tunnel", "agents"]
+    NAMES = ["link", "tunnel", "agents", "storm"]
 if NAMES == ["pods"]:
     NAMES = ["services"]
 if NAMES == ["datastore"]:
@@ -19,7 +19,7 @@ TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.e
 GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "server_rss_mb": 32, "agent_rss_mb": 12,
          "server_idle_cpu_percent": 0.5, "agent_idle_cpu_percent": 0.2, "api_creates_per_second_256": 8000,
          "observed_cost_percent": 5, "storage_ratio_1": 1.3, "storage_ratio_16": 8, "storage_ratio_256": 40,
-         "tunnel_ratio": 0.6, "tunnel_call_p99_ms": 20, "agents_kib_each": 100, "agents_back_s": 5,
+         "tunnel_ratio": 0.6, "tunnel_call_p99_ms": 20, "agents_kib_each": 100, "agents_back_s": 5, "storm_s": 180, "storm_api_p99_ms": 100,
          "storage_idle_syncs_ratio": 50, "storage_idle_bytes_ratio": 15,
          "link_ratio_64": 1, "link_ratio_1000": 1, "link_p50_ratio_64": 1, "link_p50_ratio_1000": 1, "link_troupe_bytes_per_idle_connection": 2048,
          "etcd_client_ratio_16": 0.9, "etcd_client_ratio_256": 0.9, "cluster_ratio_256": 0.65,
@@ -174,15 +174,31 @@ def bench_observed(top, out):
     out["observed_cost_percent"] = found["cost_percent"]
 
 
-def creates(s, clients, seconds=5):
-    """Creates per second through the API with TLS, and their 99th percentile in ms."""
+def unpack_credentials(s):
+    """ca.crt, client.crt and client.key of the admin into the node's folder."""
     text = open(s.folder + "/kubeconfig").read()
     for key, name in (("certificate-authority-data", "ca.crt"), ("client-certificate-data", "client.crt"), ("client-key-data", "client.key")):
         data = re.search(key + r": (\S+)", text).group(1).strip('"')
         open(f"{s.folder}/{name}", "wb").write(base64.b64decode(data))
+
+
+def creates(s, clients, seconds=5):
+    """Creates per second through the API with TLS, and their 99th percentile in ms."""
+    unpack_credentials(s)
     got = json.loads(subprocess.run([build("tests/bench/api_bench"), s.folder, s.address + ":6443", str(clients), str(seconds)],
                                     check=True, capture_output=True, text=True).stdout)
     return got["creates_per_second"], got["p99_ms"]
+
+
+def bench_storm(top, out):
+    """A thousand agents join one server at once, 50 at a time; beside it the API is read 50 times a second."""
+    import join_storm
+    s = server(top + "/storm", "127.0.0.26")
+    until_ready(s)
+    unpack_credentials(s)
+    os.makedirs(top + "/agents")
+    out.update(join_storm.run(s, top + "/agents", s.folder))
+    s.stop()
 
 
 def bench_api(top, out):
