@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Figures of nodes and clusters: `bench.py BUILD_FOLDER [start|idle|storage|api|observed|etcd|cluster|failover|link ...]`
-(the first five by default; `datastore` is storage, etcd and cluster).
+(the first five by default; `datastore` is storage, engines, long, etcd and cluster).
 
 Prints a table a person can read and, as its last line, one JSON document. Starts and ends only its own
 processes, on loopback addresses of its own, in a temporary folder. Nothing here asserts a time.
@@ -14,7 +14,7 @@ if NAMES == ["link"]:
 if NAMES == ["pods"]:
     NAMES = ["services"]
 if NAMES == ["datastore"]:
-    NAMES = ["storage", "etcd", "cluster"]
+    NAMES = ["storage", "engines", "long", "etcd", "cluster"]
 TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.exists(p))
 GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "server_rss_mb": 32, "agent_rss_mb": 12,
          "server_idle_cpu_percent": 0.5, "agent_idle_cpu_percent": 0.2, "api_creates_per_second_256": 8000,
@@ -169,6 +169,45 @@ def bench_storage(top, out):
     out["storage_idle_bytes_ratio"] = found["idle100"]["fewer_bytes_than_kine_full"]
 
 
+def bench_engines(top, out, rounds=2, span=400):
+    """Every engine beside kine's pattern and bare puts, in turns on one disk; medians."""
+    program = build("tests/bench/engines_bench")
+    found = {}
+    for turn in range(rounds):
+        for engine in ("sqlite", "rocksdb", "kine", "kine-normal", "etcd", "put"):
+            where = f"{top}/engines-{engine}-{turn}"
+            os.makedirs(where)
+            processes = []
+            if engine in ("etcd", "put"):
+                processes, where = bare_etcd(where, ["127.0.0.29"])
+            try:
+                got = subprocess.run([program, engine, where, str(span)], check=True, capture_output=True, text=True)
+                found.setdefault(engine, []).append(json.loads(got.stdout))
+            finally:
+                end_etcd(processes)
+            shutil.rmtree(f"{top}/engines-{engine}-{turn}", ignore_errors=True)
+    print(f"{'engine':12}{'clients':>8}" + "".join(f"{what + '/s':>12}{'p99 ms':>10}" for what in ("create", "update", "erase")))
+    for engine, runs in found.items():
+        for i, row in enumerate(runs[0]["writes"]):
+            line = f"{engine:12}{row['clients']:>8}"
+            for what in ("create", "update", "erase"):
+                speed, tail = (statistics.median(r["writes"][i][what][key] for r in runs) for key in ("per_second", "p99_ms"))
+                line += f"{speed:12.0f}{tail:10.2f}"
+                out[f"{engine}_{what}s_per_second_{row['clients']}"], out[f"{engine}_{what}_p99_ms_{row['clients']}"] = speed, tail
+            print(line)
+        for key in ("list_10k_ms", "delivery_ms", "rss_mb"):
+            if key in runs[0]:
+                out[f"{engine}_{key}"] = statistics.median(r[key] for r in runs)
+
+
+def bench_long(top, out):
+    """A million updates: what is left of them on disk and in memory."""
+    done = subprocess.run([build("tests/bench/storage_bench"), top, "1", "1", "long"], check=True, capture_output=True, text=True)
+    for engine, row in json.loads(done.stdout)["long_life"].items():
+        for key in ("per_second", "file_to_live", "file_bytes_max", "log_bytes_max", "longest_ms", "reopen_ms"):
+            out[f"{engine}_long_{key}"] = row[key]
+
+
 def bench_observed(top, out):
     found = json.loads(subprocess.run([build("tests/bench/observed_bench")], check=True, capture_output=True, text=True).stdout)
     out["observed_cost_percent"] = found["cost_percent"]
@@ -239,7 +278,7 @@ def bench_etcd(top, out):
         for row in etcd_rows(url):
             n = row["in_flight"]
             out[f"etcd_client_writes_per_second_{n}"], out[f"etcd_bare_writes_per_second_{n}"] = row["per_second"], row["bare_per_second"]
-            out[f"etcd_client_ratio_{n}"] = row["ratio"]
+            out[f"etcd_client_ratio_{n}"], out[f"etcd_client_ratio_to_same_compares_{n}"] = row["ratio"], row["compared_ratio"]
     finally:
         end_etcd(processes)
 
