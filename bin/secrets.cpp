@@ -120,7 +120,8 @@ int run_token_rotate(const std::vector<std::string>& arguments) {
   if (!got.ok()) return complain(got.why().note);
   if (got->status != 200) return complain(sentence_of(*got));
   std::printf("Token rotated: agents join with the one in %s/server/token now, those that have joined stay.\n"
-              "Start this server with it, or without --token, from now on: started with the old one it would accept that again.\n", with.folder.c_str());
+              "Start servers with it, or without --token, from now on: started with the old one a single server would accept that again, and one of\n"
+              "several would refuse to start.\n", with.folder.c_str());
   return 0;
 }
 

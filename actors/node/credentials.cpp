@@ -27,9 +27,19 @@ result<secret_text> choose(const rt::world& in, const secret_text& given, const 
   return token->password;
 }
 
+std::string passwd_of(const cluster_passwords& now) {
+  return std::string(now.agent.reveal()) + ",node,node,k3s:agent\n" + std::string(now.server.reveal()) + ",server,server,k3s:server\n";
+}
+/// Agents that had the same password as servers get the new one, too.
+std::pair<cluster_passwords, bool> succeeded_by(std::string_view passwd, const secret_text& server) {
+  const auto agent = password_of(passwd, "node");
+  const bool agents_own = agent != password_of(passwd, "server");
+  return {{server, agents_own ? secret_text(agent) : server}, agents_own};
+}
+
 /// cred/passwd first: the files of tokens follow from it at every start.
 result<void> write_passwords(const rt::world& in, const std::string& folder, const std::string& ca_digest, const cluster_passwords& now, bool agents_own) {
-  const std::string passwd = std::string(now.agent.reveal()) + ",node,node,k3s:agent\n" + std::string(now.server.reveal()) + ",server,server,k3s:server\n";
+  const std::string passwd = passwd_of(now);
   const auto full = [&](const char* user, const secret_text& password) {
     registration::token t;
     t.ca_digest = ca_digest;
@@ -75,13 +85,25 @@ result<cluster_passwords> settle_passwords(const rt::world& in, const server_con
 result<cluster_passwords> change_token(const rt::world& in, const std::string& folder, const std::string& ca_digest, const secret_text& wanted) {
   auto passwd = in.files->read(folder + "/cred/passwd");
   if (!passwd.ok()) return passwd.why();
-  auto chosen = choose(in, wanted, "", "--new-token");
+  auto chosen = check_token(in, wanted);
   if (!chosen.ok()) return chosen.why();
-  const auto agent = password_of(*passwd, "node");
-  const bool agents_own = agent != password_of(*passwd, "server");
-  cluster_passwords out{*chosen, agents_own ? secret_text(agent) : *chosen};
+  const auto [out, agents_own] = succeeded_by(*passwd, *chosen);
   if (auto done = write_passwords(in, folder, ca_digest, out, agents_own); !done.ok()) return done.why();
   return out;
+}
+
+result<secret_text> check_token(const rt::world& in, const secret_text& wanted) { return choose(in, wanted, "", "--new-token"); }
+
+result<secret_text> server_password(const net::files& from, const std::string& folder) {
+  const auto passwd = from.read(folder + "/cred/passwd");
+  if (!passwd.ok()) return passwd.why();
+  return secret_text(password_of(*passwd, "server"));
+}
+
+result<std::string> passwd_with(const net::files& from, const std::string& folder, const secret_text& server) {
+  const auto passwd = from.read(folder + "/cred/passwd");
+  if (!passwd.ok()) return passwd.why();
+  return passwd_of(succeeded_by(*passwd, server).first);
 }
 
 result<void> write_kubeconfig(const rt::world& in, const server_config& config, const certificates::pki& keys) {

@@ -217,12 +217,25 @@ secret_text kept_token(const rt::world& in, const ground& on) {
   return token.ok() ? token->password : secret_text();
 }
 
+/// The token that holds by now, for a server that was away when it was changed: only servers can read the record.
+secret_text changed_token(const rt::world& in, const ground& on, const std::vector<storage::record>& stored) {
+  const auto record = std::ranges::find(stored, secrets::token_key, &storage::record::key);
+  const auto ca_key = in.files->read(on.folder + "/tls/server-ca.key");
+  if (record == stored.end() || !ca_key.ok()) return {};
+  auto token = net::tls::unseal(secrets::token_seal(*in.issuer, secret_text(*ca_key)), record->value.view());
+  return token.ok() ? secret_text(std::move(*token)) : secret_text();
+}
+
 }  // namespace
 
 result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const std::vector<storage::record>& stored) {
-  const auto token = kept_token(in, on);
-  const auto key = token.empty() ? std::string() : membership::bootstrap_key(in.issuer->sha256(token.reveal()));
-  const auto found = std::find_if(stored.begin(), stored.end(), [&](const auto& r) { return r.key == key; });
+  auto token = kept_token(in, on);
+  const auto under = [&](const secret_text& one) {
+    const auto key = one.empty() ? std::string() : membership::bootstrap_key(in.issuer->sha256(one.reveal()));
+    return std::find_if(stored.begin(), stored.end(), [&](const auto& r) { return r.key == key; });
+  };
+  auto found = under(token);
+  if (found == stored.end() && on.config.token.empty()) token = changed_token(in, on, stored), found = under(token);
   if (found == stored.end() && stored.empty()) return false;
   if (found == stored.end())
     return fail(errc::untrusted, "bootstrap data already found and encrypted with different token: another cluster, or the same one with another token, "
@@ -234,12 +247,27 @@ result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const 
   return true;
 }
 
-result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const server_keys& keys) {
+result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password) {
   auto data = membership::gather_bootstrap(*in.files, on.folder);
   if (!data.ok()) return data.why();
-  auto sealed = net::tls::seal(keys.passwords.server, to_text(*data), in.chance->draw(net::tls::sealing_salt_bytes), in.chance->draw(net::tls::sealing_nonce_bytes));
+  const auto passwd = passwd_with(*in.files, on.folder, password);
+  if (!passwd.ok()) return passwd.why();
+  (*data)["PasswdFile"]["Content"] = to_base64(*passwd);
+  auto sealed = net::tls::seal(password, to_text(*data), in.chance->draw(net::tls::sealing_salt_bytes), in.chance->draw(net::tls::sealing_nonce_bytes));
   if (!sealed.ok()) return sealed.why();
-  return storage::operation{storage::operation::kind::create, membership::bootstrap_key(in.issuer->sha256(keys.passwords.server.reveal())), bytes(std::move(*sealed)), 0};
+  return storage::operation{storage::operation::kind::create, membership::bootstrap_key(in.issuer->sha256(password.reveal())), bytes(std::move(*sealed)), 0};
+}
+
+secrets::token_config token_config_of(const rt::world& in, const ground& on, const server_keys& keys,
+                                      std::function<result<secrets::passwords_changed>(const secret_text& password)> apply) {
+  secrets::token_config out;
+  out.now = keys.passwords.server;
+  out.seal = secrets::token_seal(*in.issuer, keys.pki.server_ca.key);
+  out.check = [world = &in](const secret_text& given) { return check_token(*world, given); };
+  out.key = [world = &in](const secret_text& password) { return membership::bootstrap_key(world->issuer->sha256(password.reveal())); };
+  out.bootstrap = [world = &in, on](const secret_text& password) { return sealed_bootstrap(*world, on, password); };
+  out.apply = std::move(apply);
+  return out;
 }
 
 json agent_view(const server_config& c) {

@@ -5,6 +5,7 @@
 #include "actors/membership/keeper.hpp"
 #include "actors/node/credentials.hpp"
 #include "actors/node/node.hpp"
+#include "actors/secrets/token_keeper.hpp"
 #include "actors/secrets/vault.hpp"
 
 namespace troupe::node {
@@ -48,8 +49,11 @@ membership::keeper_config member_config(const ground& on, const server_keys& key
 /// Out of what lies under /bootstrap in a shared datastore: takes over the cluster that our token opens. False when there
 /// is none yet; `untrusted` when there are only others'.
 result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const std::vector<storage::record>& stored);
-/// What keeps the cluster's files in the datastore, under the token: never under an empty one.
-result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const server_keys& keys);
+/// What keeps the cluster's files in the datastore, under a token (never under an empty one), which is the cluster's in them.
+result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password);
+/// For the keeper of a cluster's token; `apply` as token_config's.
+secrets::token_config token_config_of(const rt::world& in, const ground& on, const server_keys& keys,
+                                      std::function<result<secrets::passwords_changed>(const secret_text& password)> apply);
 /// /v1-k3s/config: K3s's names, Go's encodings.
 json agent_view(const server_config& config);
 /// The fields of agent_view on which all servers must agree, with their flags.

@@ -179,7 +179,7 @@ class server_state {
     if (*found) return enter_cluster();
     // Nobody's yet. Servers that start side by side have each made keys by now: whose are written down first, founds it,
     // and the others read again and take those.
-    auto founding = sealed_bootstrap(*world_, on_, keys_);
+    auto founding = sealed_bootstrap(*world_, on_, keys_.passwords.server);
     if (!founding.ok()) return give_up("the cluster's files cannot be kept in the datastore: " + founding.why().note);
     std::vector<storage::operation> one;
     one.push_back(std::move(*founding));
@@ -197,17 +197,6 @@ class server_state {
     auto engine = access.ok() ? world_->open_etcd(*access) : result<std::unique_ptr<storage::engine>>(access.why());
     if (!engine.ok()) return give_up("the datastore cannot be used: " + engine.why().note);
     stand_up(std::move(*engine));
-  }
-
-  // So that a snapshot, or another server on the same etcd, has what it needs; never under an empty secret.
-  void save_bootstrap() {
-    auto what = sealed_bootstrap(*world_, on_, keys_);
-    if (!what.ok()) return log::warn("node.bootstrap_not_saved", {{"why", what.why().note}});
-    self_->request(shard_, caf::infinite, datastore::commit_operation{std::move(*what)})
-        .then([this](const storage::outcome& got) {
-          if (got.what == storage::outcome::kind::committed) log::info("node.bootstrap_saved", {{"at", got.at}});
-          else if (got.what != storage::outcome::kind::conflict) log::warn("node.bootstrap_not_saved", {{"why", got.note}});
-        }, [](caf::error&) {});
   }
 
   // --- the rooms -------------------------------------------------------------------------------
@@ -277,9 +266,11 @@ class server_state {
     edge.carrier = caf::actor_cast<egress::carrier_actor>(reach_.egress);
     if (on_.kept_in == store::embedded_etcd) {
       edge.members = caf::actor_cast<membership::members_actor>(members_);
-      auto data = membership::gather_bootstrap(*world_->files, on_.folder);
-      if (!data.ok()) return give_up("the cluster's files cannot be read: " + data.why().note);
-      edge.bootstrap = to_text(*data);
+      edge.bootstrap = [files = world_->files, folder = on_.folder]() -> result<std::string> {
+        auto data = membership::gather_bootstrap(*files, folder);
+        if (!data.ok()) return data.why();
+        return to_text(*data);
+      };
     }
     supervisor_ = keep(supervisor::make_gate(*world_, std::move(edge), signer_, reach_.switchboard));
     front_ = front::make_front(*world_, {});
@@ -326,19 +317,21 @@ class server_state {
   void open_registration() {
     step("API ready");
     open_reach(*world_, reach_, on_, client_as("system:apiserver", {"system:masters"}), shared() ? &keys_ : nullptr);
-    if (shared()) save_bootstrap();
     auto passwords = keep(node_password::make_keeper(*world_, {}, client_as("system:k3s-supervisor", {"system:masters"}),
                                                      keep(node_password::make_hasher(*world_))));
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
     const auto& secrets = keepers_.at(model::schema::find("", "v1", "secrets")->index);
-    const auto change = [in = world_, folder = on_.folder, gate = gate_, digest = world_->issuer->ca_digest(keys_.pki.server_ca.certificates)](
+    const auto change = [in = world_, folder = on_.folder, gate = gate_, supervisor = supervisor_, digest = world_->issuer->ca_digest(keys_.pki.server_ca.certificates)](
                             const secret_text& wanted) -> result<secrets::passwords_changed> {
       auto now = change_token(*in, folder, digest, wanted);
       if (!now.ok()) return now.why();
       rt::post(gate, secrets::passwords_changed{now->server, now->agent});
+      rt::post(supervisor, secrets::passwords_changed{now->server, now->agent});
       return secrets::passwords_changed{now->server, now->agent};
     };
-    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), shared(), change}, caf::actor_cast<secrets::rewriter_actor>(secrets)));
+    secrets::token_changer_actor tokens;
+    if (shared()) tokens = caf::actor_cast<secrets::token_changer_actor>(keep(secrets::make_token_keeper(*world_, token_config_of(*world_, on_, keys_, change), caf::actor_cast<datastore::writer_actor>(shard_))));
+    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), shared(), change, tokens}, caf::actor_cast<secrets::rewriter_actor>(secrets)));
     self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_), vault});
 
     auto taking = snapshots_for(*world_, on_, keys_);

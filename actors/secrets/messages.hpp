@@ -29,9 +29,10 @@ struct tell_encryption {};
 struct change_encryption { json wanted; };
 struct encryption_told { json status; };
 /// supervisor -> vault: another password for servers, and for agents that had the same. Answers what holds from now on, when
-/// it is on disk; `invalid` when it cannot be one, or when other servers would keep the old one.
+/// it is on disk, on the other servers of the cluster shortly after; `invalid` when it cannot be one.
 struct change_token { secret_text wanted; };
 struct passwords_changed { secret_text server, agent; };
+using token_changer_actor = rt::handle<passwords_changed(change_token)>;
 /// vault -> itself: look for what is to be rewritten.
 struct rewriting_due {};
 using vault_actor = rt::handle<encryption_told(tell_encryption), encryption_told(change_encryption), passwords_changed(change_token),

@@ -29,10 +29,6 @@ constexpr const char* cluster_refusal =
     "the datastore of this server may be shared with others, and they would not know the new keys: encryption is switched on there by starting "
     "every server with --secrets-encryption from the cluster's beginning, and its keys cannot be changed later";
 
-constexpr const char* token_refusal =
-    "the datastore of this server may be shared with others, which would keep the old token: the token of a cluster of servers cannot be changed in "
-    "this version of troupe";
-
 class vault_state {
  public:
   static constexpr const char* name = "vault";
@@ -103,7 +99,7 @@ class vault_state {
   }
 
   caf::result<passwords_changed> change_password(const secret_text& wanted) {
-    if (config_.shared) return rt::refuse(errc::invalid, token_refusal);
+    if (config_.tokens) return self_->delegate(config_.tokens, change_token{wanted});
     auto done = config_.change_token(wanted);
     if (!done.ok()) return rt::refuse(done.why());
     log::info("secrets.token_changed");

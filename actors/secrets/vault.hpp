@@ -16,6 +16,7 @@ struct vault_config {
   bool shared = false;                  ///< Other servers store Secrets too: the keys stay what they are.
   /// Writes another password for servers down, and tells whoever compares with it. Blocks for its files.
   std::function<result<passwords_changed>(const secret_text& wanted)> change_token = {};
+  token_changer_actor tokens = {};      ///< Where other servers have to have the same password: who sees to that, instead.
   duration retry = std::chrono::seconds(2);
 };
 /// Goes on at once with what an earlier life left half done.

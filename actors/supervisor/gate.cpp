@@ -49,6 +49,7 @@ class gate_state {
     return {
         [this](front::request_arrived& got) { arrive(std::move(got.ask), std::move(got.answer)); },
         [this](still_waiting& now) { waiting_ = "the server is starting: it waits for " + now.what; },
+        [this](secrets::passwords_changed& now) { use_passwords(now); },
         [this](snapshots_ready& now) { snapshots_ = std::move(now.keeper); },
         [this](api_ready& now) { registrar_ = std::move(now.registrar), api_ = std::move(now.api), vault_ = std::move(now.vault); },
     };
@@ -217,10 +218,12 @@ class gate_state {
   // The keys of the whole cluster: for a server that knows the server's password, and for nobody else.
   void hand_over(const caller& who, const exchange_ptr& to) {
     if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
-    if (config_.bootstrap.empty())
+    if (!config_.bootstrap)
       return respond_error(*to, refusal(503, "ServiceUnavailable", "this server keeps its objects for itself alone; restart it with --cluster-init to let others join"));
+    auto data = config_.bootstrap();
+    if (!data.ok()) return respond_error(*to, refusal(500, "InternalError", "the cluster's files cannot be read: " + data.why().note));
     log::info("supervisor.bootstrap_handed_over", {{"to", "a server that joins"}});
-    respond_json(*to, config_.bootstrap);
+    respond_json(*to, std::move(*data));
   }
 
   void list_members(const caller& who, const exchange_ptr& to) {
@@ -249,6 +252,8 @@ class gate_state {
       asked.then([to](const snapshots::snapshot_changes& got) { respond_json(*to, to_text(changes_json(got))); }, refused);
   }
 
+  void use_passwords(secrets::passwords_changed& now) { config_.server_password = std::move(now.server), config_.agent_password = std::move(now.agent); }
+
   // The next request is judged by the new password.
   void change_token(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
     if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
@@ -259,7 +264,7 @@ class gate_state {
     if (token.empty()) return respond_error(*to, refusal(400, "BadRequest", "the body must be {\"newToken\":\"...\"}"));
     self_->request(vault_, caf::infinite, secrets::change_token{secret_text(token)})
         .then([this, to](secrets::passwords_changed& now) {
-          config_.server_password = std::move(now.server), config_.agent_password = std::move(now.agent);
+          use_passwords(now);
           respond_text(*to, 200, "");
         }, [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
   }

@@ -20,7 +20,7 @@ struct snapshots_ready { snapshots::snapshots_actor keeper; };
 /// node -> gate: what a request for the API is told meanwhile.
 struct still_waiting { std::string what; };
 using gate_actor = rt::handle<void(front::request_arrived), void(still_waiting), void(api_ready),
-                              void(snapshots_ready)>;
+                              void(snapshots_ready), void(secrets::passwords_changed)>;
 
 }  // namespace troupe::supervisor
 

@@ -3,12 +3,13 @@ import base64
 import json
 import os
 import ssl
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE, Node, expect, expect_in, run, run_binary, until
+from harness import PATIENCE, Node, address, expect, expect_in, folder, run, run_binary, until
 
 
 def rotate(server, *words):
@@ -95,14 +96,70 @@ def test_refusals():
 
 
 def test_cluster():
-    """On embedded etcd, which others may share, it is refused with the reason."""
-    server = Node("server", "--disable-agent", "--cluster-init").ready()
-    before = server.token()
-    code, said = rotate(server, "--new-token", "other")
-    expect(code == 1, said)
-    expect_in("cannot be changed", said)
-    expect(server.token() == before, "nothing changed")
-    server.terminate()
+    """In a cluster every server takes the new token at once, also one that was away; the old one opens nothing any more"""
+    def server(*flags, join=None, **more):
+        how = ["--server", join.url] if join else ["--cluster-init"]
+        return Node("server", "--disable-agent", *how, *flags, **more)
+    first = server().ready()
+    old = first.token()
+    second, third = (server("--token", old, join=first) for _ in range(2))
+    second.ready(), third.ready()
+    third.terminate()
+    code, said = rotate(second, "--new-token", "another-secret")
+    expect(code == 0, said)
+    secret = old.rpartition(":")[2]
+    for one in (first, second):
+        until("the new one holds", lambda: ask(one, "/v1-k3s/config", basic("server", "another-secret")) == 200)
+        expect(ask(one, "/v1-k3s/config", basic("server", secret)) == 401, "the old one is refused")
+        expect(one.token().endswith("::server:another-secret"), "its file has the new one")
+        expect("another-secret" not in one.said(), "no secret is printed")
+    new = first.token()
+    # Its service still has the old one in its flags.
+    back = server("--token", old, join=first, home=third.home, at=third.at, name=third.name).ready()
+    until("who was away knows it, too", lambda: ask(back, "/v1-k3s/config", basic("server", "another-secret")) == 200)
+    until("and has forgotten the old one", lambda: ask(back, "/v1-k3s/config", basic("server", secret)) == 401)
+    expect(back.token() == new, back.token())
+    back.terminate()
+    stale = server("--token", old, join=first, home=third.home, at=third.at, name=third.name)
+    expect(stale.ends() == 1, stale.said())
+    expect_in("which is in " + third.home + "/data/server/token: give that one", stale.said())
+    back = server("--token", new, join=first, home=third.home, at=third.at, name=third.name).ready()
+    late = server("--token", old, join=first)
+    expect(late.ends() == 1, late.said())
+    expect_in("does not accept this token", late.said())
+    fourth = server("--token", new, join=second).ready()
+    expect(ask(fourth, "/v1-k3s/config", basic("node", "another-secret")) == 200, "who joins has it")
+    agent(fourth, new).ready().terminate()
+    for one in (fourth, back, second):
+        one.terminate()
+    first.kill()
+
+
+def test_external_store():
+    """Servers on an etcd of others: one that was away finds the new token in the store; a stranger with the old one is told"""
+    at = address()
+    client, peer = f"http://{at}:2379", f"http://{at}:2380"
+    etcd = subprocess.Popen(["/usr/bin/etcd", "--data-dir", folder("etcd") + "/data", "--listen-client-urls", client, "--advertise-client-urls", client,
+                             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    try:
+        store = ("--disable-agent", "--datastore-endpoint", client)
+        first = Node("server", *store, "--token", "the-first").ready()
+        away = Node("server", *store, "--token", "the-first").ready()
+        away.terminate()
+        code, said = rotate(first, "--new-token", "the-second")
+        expect(code == 0, said)
+        back = Node("server", *store, home=away.home, at=away.at, name=away.name).ready()
+        expect(ask(back, "/v1-k3s/config", basic("server", "the-second")) == 200, "it has the new one")
+        expect(ask(back, "/v1-k3s/config", basic("server", "the-first")) == 401, "and not the old one")
+        stranger = Node("server", *store, "--token", "the-first")
+        expect(stranger.ends() == 1, stranger.said())
+        expect_in("start with its --token", stranger.said())
+        back.terminate()
+        first.terminate()
+    finally:
+        etcd.kill()
+        etcd.wait()
 
 
 run(globals())

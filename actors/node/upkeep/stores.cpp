@@ -28,10 +28,12 @@ result<snapshots::keeper_config> snapshots_for(const rt::world& in, const ground
   out.version = c.version;
   out.cluster = in.issuer->ca_digest(keys.pki.server_ca.certificates);
   // Only when one is taken: stretching the password costs milliseconds of a start.
-  out.seal_bootstrap = [files = in.files, folder = on.folder, chance = in.chance, password = keys.passwords.server]() -> result<std::string> {
+  out.seal_bootstrap = [files = in.files, folder = on.folder, chance = in.chance]() -> result<std::string> {
+    const auto password = server_password(*files, folder);
+    if (!password.ok()) return password.why();
     auto data = membership::gather_bootstrap(*files, folder);
     if (!data.ok()) return data.why();
-    return net::tls::seal(password, to_text(*data), chance->draw(net::tls::sealing_salt_bytes), chance->draw(net::tls::sealing_nonce_bytes));
+    return net::tls::seal(*password, to_text(*data), chance->draw(net::tls::sealing_salt_bytes), chance->draw(net::tls::sealing_nonce_bytes));
   };
   out.schedule = c.disable_snapshots ? "" : c.snapshot_schedule;
   out.name = c.snapshot_name;
