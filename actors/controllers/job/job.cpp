@@ -241,6 +241,7 @@ plan decide_job(const store& all, const std::string& key, const moment& at) {
   if (!job || is_going(*job)) return out;
   json known;
   const auto now = look(all, job, at, known);
+  out.looked_at = now.active.size() + now.going.size() + known["succeeded"].size() + known["failed"].size();
   if (now.finished) {
     stage removes;
     for (const auto& pod : now.active) removes.push_back(remove_object("pods", pod));
