@@ -49,6 +49,8 @@ void people::begin(std::int64_t pods) {
   make_daemon();
   make_job();
   make_hopeless();
+  ask("POST", "/api/v1/namespaces/default/services",
+      {{"metadata", {{"name", "app0"}}}, {"spec", {{"selector", {{"app", "app0"}}}, {"ports", json::array({{{"port", 80}}})}}}});
   ask("POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
       {{"metadata", {{"name", "app0"}}}, {"spec", {{"maxUnavailable", 1}, {"selector", {{"matchLabels", {{"app", "app0"}}}}}}}});
 }
@@ -167,6 +169,20 @@ std::string people::judge_daemon(const std::set<std::string>& living) {
   return {};
 }
 
+/// The addresses behind a Service are those of its ready pods.
+std::string people::judge_service() {
+  const auto got = parse_json(ask("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dapp0").body);
+  if (!got.ok()) return "endpoint slices cannot be listed";
+  std::set<std::string> told, ready;
+  for (const auto& slice : dig(*got, "items"))
+    for (const auto& one : dig(slice, "endpoints"))
+      if (dig(one, "conditions", "ready") == true)
+        for (const auto& address : dig(one, "addresses")) told.insert(text_or(address));
+  for (const auto& [key, pod] : seen_.pods)
+    if (app_of(*pod) == "app0" && !is_going(*pod) && is_ready(*pod)) ready.insert(text_or(dig(*pod, "status", "podIP")));
+  return told == ready ? "" : "the service of app0 has " + std::to_string(told.size()) + " addresses, and there are " + std::to_string(ready.size()) + " ready pods, or others";
+}
+
 std::string people::judge_jobs() {
   const auto got = parse_json(ask("GET", "/apis/batch/v1/namespaces/default/jobs").body);
   if (!got.ok()) return "jobs cannot be listed";
@@ -197,6 +213,7 @@ std::string people::incomplete(const std::set<std::string>& living) {
   for (const auto& [name, one] : apps_)
     if (active[name] != one.replicas) return name + " has " + std::to_string(active[name]) + " pods and wants " + std::to_string(one.replicas);
   if (auto why = judge_daemon(living); !why.empty()) return why;
+  if (auto why = judge_service(); !why.empty()) return why;
   return judge_jobs();
 }
 

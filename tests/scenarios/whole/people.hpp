@@ -48,6 +48,7 @@ class people {
   std::string some_app() { return "app" + std::to_string(dice_.below(apps_count)); }
   std::string judge_app(const json& each);
   std::string judge_daemon(const std::set<std::string>& living);
+  std::string judge_service();
   std::string judge_jobs();
 
   static constexpr std::size_t apps_count = 5;

@@ -213,10 +213,14 @@ class play {
     return out;
   }
   std::string settle() {
+    constexpr int people_wait = 120;   // times 5 s
     std::string why;
     for (int i = 0; i < 240 && seen.broken.empty(); ++i) {
       pass(std::chrono::seconds(5));
       if (why = all_.incomplete(living()); why.empty() && (why = leftovers()).empty()) return {};
+      // A deployment that recreates waits for pods of a lost node until people say that the node is gone.
+      if (i == people_wait)
+        for (const auto& name : lost_) all_.ask("DELETE", "/api/v1/nodes/" + name);
     }
     return seen.broken.empty() ? why + unwell() : seen.broken;
   }
