@@ -136,10 +136,14 @@ void worker_state::turn() {
   if (wake) self_->delayed_send(rt::strong<worker_actor>(self_), std::max<duration>(*wake - now(), std::chrono::milliseconds(1)), turn_due{turns_});
 }
 
-std::shared_ptr<const json> worker_state::shown() const {
-  auto out = std::make_shared<json>(*wish_.object);
-  if (sent_.is_object()) (*out)["status"] = present_;
-  return out;
+std::shared_ptr<const json> worker_state::shown() {
+  // One object for us and for the roll: with a hundred pods a copy for each would be megabytes.
+  if (sent_.is_object() && dig(*wish_.object, "status") != present_) {
+    auto next = std::make_shared<json>(*wish_.object);
+    (*next)["status"] = present_;
+    wish_.object = std::move(next);
+  }
+  return wish_.object;
 }
 
 void worker_state::settle(const std::string& target) {

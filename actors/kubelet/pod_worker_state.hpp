@@ -59,7 +59,8 @@ class worker_state {
 
   // taking turns
   void turn();
-  std::shared_ptr<const json> shown() const;
+  /// The pod with the status that we have written last.
+  std::shared_ptr<const json> shown();
   void begin(const std::string& target) { memory_.busy.insert(target); }
   void settle(const std::string& target);
   /// The runtime refused something that has no wait of its own: not again at once.
