@@ -409,7 +409,7 @@ def bench_pods(top, out):
     here = os.path.dirname(os.path.abspath(__file__))
     found = json.loads(subprocess.run([build("tests/bench/scheduler_bench")], check=True, capture_output=True, text=True).stdout)
     out["scheduler_decisions_per_second"] = found["decisions_per_second"]
-    for line in (["pods_scheduler.py", TROUPE], ["pods_containers.py", TROUPE, build("tests/bench/cri_bench")]):
+    for line in (["pods/binding.py", TROUPE], ["pods/running.py", TROUPE, build("tests/bench/cri_bench")]):
         done = subprocess.run([sys.executable, f"{here}/{line[0]}", *line[1:]], capture_output=True, text=True)
         if done.returncode != 0:
             print(f"{line[0]} cannot run here: {(done.stdout + done.stderr).strip()}")

@@ -1,5 +1,5 @@
 """Bindings per second through the API: 1,000 Node objects that nobody stands behind, and a ReplicaSet of 3,000 pods whose making
-goes on meanwhile, on a server of one process. Prints one JSON object. `pods_scheduler.py TROUPE`"""
+goes on meanwhile, on a server of one process. Prints one JSON object. `binding.py TROUPE`"""
 import json
 import os
 import re
@@ -8,7 +8,7 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "..", "harness"), os.path.join(HERE, "..", "journeys")]
+sys.path[:0] = [os.path.join(HERE, "..", "..", folder) for folder in ("harness", "journeys")]
 import harness  # noqa: E402
 from harness import expect, until  # noqa: E402
 

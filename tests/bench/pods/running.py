@@ -1,7 +1,7 @@
 """From the creation of a pod to Running, beside what the container runtime itself takes; and what an agent's memory is with 100
 pods. A server without a node and an agent stand in a machine of namespaces (tests/harness/containers.py). Prints one JSON object.
 
-`pods_containers.py TROUPE CRI_BENCH`
+`running.py TROUPE CRI_BENCH`
 """
 import glob
 import json
@@ -13,7 +13,7 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "..", "harness"), os.path.join(HERE, "..", "journeys")]
+sys.path[:0] = [os.path.join(HERE, "..", "..", folder) for folder in ("harness", "journeys")]
 import containers  # noqa: E402
 
 containers.enter(os.path.abspath(__file__))
