@@ -31,4 +31,21 @@ void release_startup_pages() {
   }
 }
 
+namespace {
+unsigned long resident_pages() {
+  std::ifstream statm("/proc/self/statm");
+  unsigned long all = 0, resident = 0;
+  statm >> all >> resident;
+  return resident;
+}
+}  // namespace
+
+void resident_memory::look() {
+  if (++looks_ < due_) return;
+  due_ = looks_ + again_after;
+  if (pages_ != 0 && resident_pages() < pages_ + pages_ / 4) return;
+  release_startup_pages();
+  pages_ = resident_pages();
+}
+
 }  // namespace troupe::bin

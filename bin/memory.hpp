@@ -8,4 +8,17 @@ namespace troupe::bin {
 /// free heap to the kernel. Any thread, any time; costs some 10 ms once.
 void release_startup_pages();
 
+/// When to do so: some time after the start, and again whenever work that is over (an image that was imported, many pods that
+/// came) has left the process a quarter larger than it was then. Main's thread alone.
+class resident_memory {
+ public:
+  /// About once a second, from when the node is ready.
+  void look();
+
+ private:
+  static constexpr unsigned first_after = 10, again_after = 60;   ///< Looks.
+  unsigned looks_ = 0, due_ = first_after;
+  unsigned long pages_ = 0;                                       ///< Resident after the last time.
+};
+
 }  // namespace troupe::bin

@@ -107,7 +107,6 @@ class ending {
   int signals_;
 };
 
-constexpr int calm_before_release = 10;   // looks, about a second each
 
 enum class phase : int { running, refused, stopped };
 
@@ -152,10 +151,10 @@ int run(Config config, const run_options& options, Start start) {
     else std::fprintf(stderr, "troupe: no console: %s\n", opened.why().note.c_str());
   }
   bool asked = false;
-  int calm = 0;
+  resident_memory memory;
   while (now == phase::running && !(asked = end.asked(shown.busy() ? 250 : 1000))) {
     shown.look();
-    if (ready && ++calm == calm_before_release) release_startup_pages();
+    if (ready) memory.look();
   }
   const bool refused = now == phase::refused;
   if (asked) notify_service_manager("STOPPING=1");

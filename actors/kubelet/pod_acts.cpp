@@ -237,7 +237,7 @@ void worker_state::act(begin_container& what) {
     if (!before && c.name == what.container && c.id != what.id) before = &c;
   count_restart(of(what.container), before, now());
   perform(cri::start_container{what.id}, [this, what](result<cri::reply> got) {
-    if (!got.ok() && got.code() != errc::internal) return fail(what.container, got.why());
+    if (!got.ok() && got.code() != errc::internal) return start_unknown_.insert(what.id), fail(what.container, got.why());
     if (!got.ok()) {
       auto& known = of(what.container);
       known.reason = "RunContainerError";
@@ -291,7 +291,7 @@ void worker_state::act(fail_pod& what) {
 // --- its end ---------------------------------------------------------------------------------------------
 
 void worker_state::act(pod_gone&) {
-  if (writing_) return;
+  if (writing_ || (!unsaid_.empty() && unheard_ == 0)) return;   // what was told of it is told before it goes
   begin("");
   for (const auto& folder : {pod_folder(config_.setup, wish_.uid), log_folder(config_.setup, wish_)})
     if (auto gone = world_->files->remove_tree(folder); !gone.ok()) log::warn("kubelet.pod_folder_kept", {{"folder", folder}, {"why", gone.why().note}});

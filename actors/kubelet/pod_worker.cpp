@@ -71,6 +71,7 @@ void worker_state::see(port::pod_view view) {
   seen_ = std::move(view);
   looked_ = true;
   for (const auto& c : wish_.containers) adopt(c);
+  settle_starts();
   for (const auto& c : seen_.containers) read_last_words(c);
   std::erase_if(messages_, [&](const auto& one) { return std::none_of(seen_.containers.begin(), seen_.containers.end(), [&](const auto& c) { return c.id == one.first; }); });
   probe();
@@ -124,6 +125,7 @@ void worker_state::turn() {
   } else {
     auto next = plan_pod(wish_, seen_, memory_, now());
     for (auto& one : next.now) std::visit([this](auto& what) { act(what); }, one);
+    for (const auto& c : wish_.containers) tell_of_backoff(c);
     if (next.wake) sooner(*next.wake);
   }
   refresh();
@@ -134,10 +136,14 @@ void worker_state::turn() {
   if (wake) self_->delayed_send(rt::strong<worker_actor>(self_), std::max<duration>(*wake - now(), std::chrono::milliseconds(1)), turn_due{turns_});
 }
 
-std::shared_ptr<const json> worker_state::shown() const {
-  auto out = std::make_shared<json>(*wish_.object);
-  if (sent_.is_object()) (*out)["status"] = present_;
-  return out;
+std::shared_ptr<const json> worker_state::shown() {
+  // One object for us and for the roll: with a hundred pods a copy for each would be megabytes.
+  if (sent_.is_object() && dig(*wish_.object, "status") != present_) {
+    auto next = std::make_shared<json>(*wish_.object);
+    (*next)["status"] = present_;
+    wish_.object = std::move(next);
+  }
+  return wish_.object;
 }
 
 void worker_state::settle(const std::string& target) {
@@ -162,7 +168,41 @@ void worker_state::fail(const std::string& target, const error& why) {
 
 void worker_state::tell(bool warning, const std::string& reason, const std::string& message, const std::string& container) {
   if (withdrawn_) return;
-  if (auto one = events_.note(warning, reason, message, container, now())) call(one->method, one->path, one->body, one->type, [](const client::api_answer&) {});
+  auto one = events_.note(warning, reason, message, container, now());
+  if (!one) return;
+  if (unsaid_.size() >= config_.events_waiting_max) unsaid_.erase(unsaid_.begin() + (speaking_ ? 1 : 0));
+  unsaid_.push_back(std::move(*one));
+  speak();
+}
+
+void worker_state::speak() {
+  if (speaking_ || unsaid_.empty()) return;
+  speaking_ = true;
+  const auto& one = unsaid_.front();
+  call(one.method, one.path, one.body, one.type, [this](const client::api_answer& got) {
+    const bool nobody = got.status == 0 || got.status == 429 || got.status >= 500;
+    if (nobody && ++unheard_ < config_.event_tries_max) {
+      wait(config_.event_again_after, [this](result<void>) { speaking_ = false, speak(); });
+    } else {
+      unheard_ = 0;
+      speaking_ = false;
+      unsaid_.pop_front();
+      speak();
+    }
+    if (wish_.deleted) turn();   // its end may have waited for this
+  });
+}
+
+void worker_state::settle_starts() {
+  for (const auto& c : seen_.containers)
+    if (c.state != port::container_state::created && start_unknown_.erase(c.id) > 0) tell(false, "Started", "Started container " + c.name, c.name);
+}
+
+void worker_state::tell_of_backoff(const container_wish& c) {
+  const auto* last = newest(seen_, c.name);
+  if (!last || last->state != port::container_state::exited || wish_.deleted || memory_.failure || !is_restarted(wish_, c, *last)) return;
+  if (!restart_due(of(c.name), *last, now()) || std::exchange(backed_off_[c.name], last->id) == last->id) return;
+  tell(true, "BackOff", "Back-off restarting failed container " + c.name + " in pod " + full_name(wish_), c.name);
 }
 
 void worker_state::write_status() {

@@ -31,6 +31,9 @@ struct worker_config {
   bool of_file = false;                                       ///< A static pod: the API may have its mirror, or nothing.
   duration api_limit = std::chrono::seconds(10);
   duration retry_first = std::chrono::seconds(1), retry_max = std::chrono::seconds(10);   ///< After the runtime refused something.
+  std::size_t events_waiting_max = 64;                        ///< What could not be told yet; the oldest go first.
+  unsigned event_tries_max = 12;                              ///< As upstream, ...
+  duration event_again_after = std::chrono::seconds(10);      ///< ... so far apart.
   duration refresh_every = std::chrono::seconds(60);          ///< ConfigMaps, Secrets and tokens in volumes.
 };
 worker_actor make_worker(const rt::world& in, worker_config config, std::shared_ptr<const json> object, client::api_actor api, cri::runtime_actor runtime,

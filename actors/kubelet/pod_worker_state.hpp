@@ -4,6 +4,8 @@
 //  told, looked, woken --> turn: plan --> act --> settled --> look --> turn ...
 //                             '--> status, when it changed
 #pragma once
+#include <deque>
+
 #include "actors/kubelet/pod/events.hpp"
 #include "actors/kubelet/pod/plan.hpp"
 #include "actors/kubelet/pod/probe.hpp"
@@ -57,7 +59,8 @@ class worker_state {
 
   // taking turns
   void turn();
-  std::shared_ptr<const json> shown() const;
+  /// The pod with the status that we have written last.
+  std::shared_ptr<const json> shown();
   void begin(const std::string& target) { memory_.busy.insert(target); }
   void settle(const std::string& target);
   /// The runtime refused something that has no wait of its own: not again at once.
@@ -114,6 +117,11 @@ class worker_state {
         .then([then](const client::api_answer& got) { then(got); }, [then](caf::error& why) { then(client::api_answer{0, rt::reason(why).text()}); });
   }
   void tell(bool warning, const std::string& reason, const std::string& message, const std::string& container = {});
+  /// Sends what is to be told, one after the other; what nobody took is sent again.
+  void speak();
+  /// A container whose start was not answered may run all the same.
+  void settle_starts();
+  void tell_of_backoff(const container_wish& c);
   void write_status();
 
   rt::self<worker_actor> self_;
@@ -129,6 +137,11 @@ class worker_state {
   std::vector<volume_plan> volumes_;
   port::sandbox_config box_config_;
   event_book events_;
+  std::deque<event_call> unsaid_;
+  unsigned unheard_ = 0;                              // tries of the first of them
+  bool speaking_ = false;
+  std::set<std::string> start_unknown_;               // containers' ids
+  std::map<std::string, std::string> backed_off_;     // container to the id of its instance that people were told of
   json present_, sent_;
   std::map<std::string, instance> instances_;
   std::map<std::string, port::image> images_;

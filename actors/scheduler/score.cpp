@@ -1,6 +1,7 @@
 #include "actors/scheduler/score.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace troupe::scheduler {
@@ -26,26 +27,24 @@ void add_spanned(scores& total, const scores& raw, std::int64_t weight) {
   for (std::size_t i = 0; i < raw.size(); ++i) total[i] += weight * (score_max * (raw[i] - least) / (most - least));
 }
 
-std::int64_t allocatable(const node_facts& node, const char* name) {
-  const auto found = node.allocatable.find(name);
-  return found == node.allocatable.end() ? 0 : found->second;
+/// The two that every node is scored by.
+const std::string cpu = "cpu", memory = "memory";
+std::int64_t amount(const amounts& of, const std::string& name) {
+  const auto found = of.find(name);
+  return found == of.end() ? 0 : found->second;
 }
 
 std::int64_t least_allocated(const pod_facts& pod, const node_facts& node) {
   auto free_share = [](std::int64_t have, std::int64_t used) { return have == 0 || used > have ? 0 : (have - used) * score_max / have; };
-  return (free_share(allocatable(node, "cpu"), node.cpu_scored + pod.cpu_scored) +
-          free_share(allocatable(node, "memory"), node.memory_scored + pod.memory_scored)) / 2;
+  return (free_share(amount(node.allocatable, cpu), node.cpu_scored + pod.cpu_scored) +
+          free_share(amount(node.allocatable, memory), node.memory_scored + pod.memory_scored)) / 2;
 }
 
 std::int64_t balanced(const pod_facts& pod, const node_facts& node) {
   auto share = [](std::int64_t have, std::int64_t used) { return have == 0 ? 1.0 : std::min(1.0, static_cast<double>(used) / static_cast<double>(have)); };
-  auto used = [&](const char* name) {
-    const auto have = node.used.find(name);
-    const auto more = pod.wants.find(name);
-    return (have == node.used.end() ? 0 : have->second) + (more == pod.wants.end() ? 0 : more->second);
-  };
-  const auto cpu = share(allocatable(node, "cpu"), used("cpu")), memory = share(allocatable(node, "memory"), used("memory"));
-  return static_cast<std::int64_t>((1.0 - std::abs(cpu - memory) / 2) * score_max);
+  auto used = [&](const std::string& name) { return share(amount(node.allocatable, name), amount(node.used, name) + amount(pod.wants, name)); };
+  const auto cpu_used = used(cpu), memory_used = used(memory);
+  return static_cast<std::int64_t>((1.0 - std::abs(cpu_used - memory_used) / 2) * score_max);
 }
 
 std::int64_t at_topology(const node_facts& node, const std::string& topology, const std::map<std::string, std::int64_t>& counts) {
@@ -55,16 +54,25 @@ std::int64_t at_topology(const node_facts& node, const std::string& topology, co
   return found == counts.end() ? 0 : found->second;
 }
 
-std::int64_t images_there(const pod_facts& pod, const node_facts& node) {
+/// What an image may be called on a node; made once for all nodes.
+using image_names = std::vector<std::array<std::string, 4>>;
+image_names names_of(const pod_facts& pod) {
+  image_names out;
+  for (const auto& image : pod.images) out.push_back({image, "docker.io/library/" + image, image + ":latest", "docker.io/library/" + image + ":latest"});
+  return out;
+}
+
+std::int64_t images_there(const image_names& images, const node_facts& node) {
   constexpr std::int64_t least = 23LL * 1024 * 1024, most_each = 1000LL * 1024 * 1024;
+  if (node.images.empty()) return 0;
   std::int64_t size = 0;
-  for (const auto& image : pod.images)
-    for (const auto& name : {image, "docker.io/library/" + image, image + ":latest", "docker.io/library/" + image + ":latest"})
+  for (const auto& names : images)
+    for (const auto& name : names)
       if (const auto found = node.images.find(name); found != node.images.end()) {
         size += found->second;
         break;
       }
-  const auto most = most_each * static_cast<std::int64_t>(std::max<std::size_t>(pod.images.size(), 1));
+  const auto most = most_each * static_cast<std::int64_t>(std::max<std::size_t>(images.size(), 1));
   return score_max * (std::clamp(size, least, most) - least) / (most - least);
 }
 
@@ -75,6 +83,7 @@ std::vector<std::int64_t> score_nodes(const surroundings& seen, const std::vecto
   scores total(fit.size()), taints(fit.size()), wished(fit.size()), neighbours(fit.size()), crowded(fit.size());
   const bool neighbourly = !pod.near_if_possible.empty() || !pod.away_if_possible.empty();
   bool spreads = false;
+  const auto images = names_of(pod);
   for (std::size_t i = 0; i < fit.size(); ++i) {
     const auto& node = *fit[i];
     for (const auto& each : node.taints)
@@ -90,7 +99,7 @@ std::vector<std::int64_t> score_nodes(const surroundings& seen, const std::vecto
       spreads = true;
       crowded[i] += at_topology(node, pod.spreads[k].topology, seen.spread_counts[k]);
     }
-    total[i] += least_allocated(pod, node) + balanced(pod, node) + images_there(pod, node);
+    total[i] += least_allocated(pod, node) + balanced(pod, node) + images_there(images, node);
   }
   add_scaled(total, taints, 3, true);
   if (!pod.where.preferred.empty()) add_scaled(total, wished, 2, false);

@@ -12,7 +12,7 @@ NAMES = sys.argv[2:] or ["start", "idle", "storage", "api", "observed"]
 if NAMES == ["link"]:
     NAMES = ["link", "tunnel", "agents", "storm"]
 if NAMES == ["pods"]:
-    NAMES = ["services"]
+    NAMES = ["pods", "services"]
 if NAMES == ["datastore"]:
     NAMES = ["storage", "engines", "long", "etcd", "cluster"]
 TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.exists(p))
@@ -23,10 +23,11 @@ GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "se
          "storage_idle_syncs_ratio": 50, "storage_idle_bytes_ratio": 15,
          "link_ratio_64": 1, "link_ratio_1000": 1, "link_p50_ratio_64": 1, "link_p50_ratio_1000": 1, "link_troupe_bytes_per_idle_connection": 2048,
          "etcd_client_ratio_16": 0.9, "etcd_client_ratio_256": 0.9, "cluster_ratio_256": 0.65,
+         "pod_over_cri_ms": 150, "kubelet_rss_mb_100_pods": 24, "scheduler_bindings_per_second": 1000, "scheduler_decisions_per_second": 1000,
          "rules_change_median_ms": 15, "failover_kill_median_s": 1.0, "failover_kill_worst_s": 2.5, "failover_freeze_median_s": 1.0, "failover_freeze_worst_s": 2.5}
 MORE_IS_BETTER = {"tunnel_ratio", "link_ratio_64", "link_ratio_1000", "api_creates_per_second_256", "storage_ratio_1", "storage_ratio_16", "storage_ratio_256",
                   "storage_idle_syncs_ratio", "storage_idle_bytes_ratio", "etcd_client_ratio_16", "etcd_client_ratio_256",
-                  "cluster_ratio_256"}
+                  "cluster_ratio_256", "scheduler_bindings_per_second", "scheduler_decisions_per_second"}
 
 
 os.environ["TROUPE_DISABLE_RUNTIME"] = "true"   # what is measured here is troupe without containers
@@ -401,6 +402,19 @@ def bench_link(top, out):
         for process in [backend, *(running.values() if running else [])]:
             process.kill()
             process.wait()
+
+
+def bench_pods(top, out):
+    """From a pod's creation to Running beside what CRI takes, an agent's memory with 100 pods, and the scheduler on 1,000 nodes."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    found = json.loads(subprocess.run([build("tests/bench/scheduler_bench")], check=True, capture_output=True, text=True).stdout)
+    out["scheduler_decisions_per_second"] = found["decisions_per_second"]
+    for line in (["pods/binding.py", TROUPE], ["pods/running.py", TROUPE, build("tests/bench/cri_bench")]):
+        done = subprocess.run([sys.executable, f"{here}/{line[0]}", *line[1:]], capture_output=True, text=True)
+        if done.returncode != 0:
+            print(f"{line[0]} cannot run here: {(done.stdout + done.stderr).strip()}")
+            continue
+        out.update(json.loads(done.stdout))
 
 
 def bench_services(top, out):

@@ -11,6 +11,10 @@
 
 namespace troupe::harness {
 
+namespace {
+constexpr const char* runtime_socket = "/run/twin.sock";   // nobody listens there: open_runtime leads to the twin
+}
+
 cluster::cluster(std::uint64_t seed) : dice_(rng(seed).fork("cluster")), run_(seed) {
   network_ = net::sim::make_network(run_.plan(), rng(seed).fork("network"), *parse_rfc3339("2026-01-01T00:00:00Z"));
   log::set_sink([this](const log::record& line) {
@@ -51,6 +55,13 @@ void cluster::add_agent(const std::string& name, const std::string& address, con
   processes_.emplace(name, std::move(p));
 }
 
+net::sim::container_machine& cluster::equip(const std::string& name, const std::string& pod_network) {
+  auto& p = *processes_.at(name);
+  p.machine = std::make_unique<net::sim::container_machine>(run_.plan(), dice_.fork(name).fork("machine"), p.on->wall());
+  p.machine->pod_network = pod_network;
+  return *p.machine;
+}
+
 void cluster::wire(process& p) {
   p.world = std::make_unique<rt::world>();
   auto& w = *p.world;
@@ -73,6 +84,7 @@ void cluster::wire(process& p) {
     return std::unique_ptr<storage::engine>(std::move(made));
   };
   w.open_etcd = [this, &p](const storage::etcd_access&) -> result<std::unique_ptr<storage::engine>> { return store_->open(p.name); };
+  if (p.machine) w.open_runtime = [&p](const std::string&) -> result<std::unique_ptr<net::cri::runtime>> { return p.machine->connect(); };
   w.give_up = [&p](const std::string& why) { p.refused = why; };
 }
 
@@ -92,6 +104,7 @@ void cluster::start_server(process& p) {
   node::server_config with;
   with.node_name = p.name;
   with.token = secret_text(password);
+  if (p.machine) with.container_runtime_endpoint = runtime_socket;
   if (store_) with.datastore_endpoint = "https://10.0.9.9:2379";
   node::observer tell;
   tell.on_ready = [&p](const node_name&) { p.ready = true; };
@@ -105,6 +118,7 @@ void cluster::start_agent(process& p) {
   with.node_name = node_names_.at(p.name);
   with.server = {server_of_.at(p.name), 6443};
   with.token = secret_text(password);
+  if (p.machine) with.container_runtime_endpoint = runtime_socket;
   node::observer tell;
   tell.on_ready = [&p](const node_name&) { p.ready = true; };
   tell.on_refused = [&p](const std::string& why) { p.refused = why; };

@@ -9,6 +9,7 @@
 #include "actors/client/messages.hpp"
 #include "actors/node/node.hpp"
 #include "actors/runtime/deterministic.hpp"
+#include "net/sim/cri/containers.hpp"
 #include "net/sim/network.hpp"
 #include "storage/memory/ledger.hpp"
 #include "storage/sim/shared.hpp"
@@ -25,6 +26,7 @@ class cluster {
   struct process {
     std::string name;
     net::sim::computer* on = nullptr;
+    std::unique_ptr<net::sim::container_machine> machine;   ///< What containers run on, if any; outlives the process.
     std::unique_ptr<rt::world> world;
     std::vector<caf::strong_actor_ptr> actors;
     storage::sim::sim_engine* engine = nullptr;
@@ -37,6 +39,9 @@ class cluster {
   storage::sim::shared_store& share_store();
   void add_server(const std::string& name, const std::string& address);
   void add_agent(const std::string& name, const std::string& address, const std::string& node_name, const std::string& server = server_address);
+  /// Before it first starts: its node runs containers, on what outlives its process. Pods there get addresses of `pod_network`,
+  /// as in "10.42.7".
+  net::sim::container_machine& equip(const std::string& name, const std::string& pod_network);
   void start(const std::string& name);
   /// Power off, or the process killed: nothing of it goes on, its disk stays as far as it was synced.
   void crash(const std::string& name, net::sim::loss how = net::sim::loss::chosen);

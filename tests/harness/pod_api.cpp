@@ -57,6 +57,7 @@ client::api_answer pod_store::list() const {
 
 std::optional<result<client::api_answer>> pod_store::answer(const client::api_call& ask) {
   const bool event = ask.path.find("/events") != std::string::npos;
+  if (event && deaf) return fail(errc::unavailable, "nobody is there");
   const bool not_heard = !event && dice.chance(lost);
   if (not_heard && dice.chance(50)) return fail(errc::unavailable, "the API is away");
   auto got = [&]() -> client::api_answer {

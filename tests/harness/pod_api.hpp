@@ -10,6 +10,7 @@ namespace troupe::testing {
 class pod_store {
  public:
   unsigned lost = 0;                     ///< Percent of calls that are not answered (events excepted).
+  bool deaf = false;                     ///< Events are not taken.
   std::set<std::string> reasons;         ///< "uid/reason" of each event.
   std::vector<json> events;
   const std::map<std::string, json>& pods() const { return pods_; }   ///< By "namespace/name".

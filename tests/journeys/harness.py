@@ -138,6 +138,11 @@ class Node:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
             return int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1))
 
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kubectl(self, *arguments, check=True, text=None):
         done = subprocess.run(["kubectl", *arguments], capture_output=True, timeout=PATIENCE, input=text and text.encode(),
                               env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.home, GOGC="off"))

@@ -34,15 +34,24 @@ bool pod_uses(const json& spec, std::string_view plural, std::string_view name) 
 
 bool node_uses(const model::snapshot& pods, std::string_view node, std::string_view plural, std::string_view ns,
                std::string_view name) {
+  // Each volume of each pod asks this again and again: only pods of this very node are worth being parsed.
+  const auto has = [](const model::document& pod, std::string_view label, std::string_view value) {
+    const auto all = pod.kind().selectables;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (all[i].label == label) return pod.selectable(i) == value;
+    return false;
+  };
+  const auto of_node = [&](const model::document& pod) { return has(pod, "spec.nodeName", node); };
+  if (plural == "pods") {
+    const auto pod = pods.find(std::string(ns) + "/" + std::string(name));
+    return pod && of_node(*pod);
+  }
   bool found = false;
   pods.each(std::string(ns) + "/", [&](const model::document_ptr& pod) {
     if (pod->ns() != ns) return false;
-    const json object = model::parse(*pod);
-    const json& spec = dig(object, "spec");
-    if (!names(dig(spec, "nodeName"), node)) return true;
-    if (plural == "pods") found = pod->name() == name;
-    else if (plural == "serviceaccounts") found = names(dig(spec, "serviceAccountName"), name);
-    else found = pod_uses(spec, plural, name);
+    if (!of_node(*pod)) return true;
+    if (plural == "serviceaccounts") found = has(*pod, "spec.serviceAccountName", name);
+    else found = pod_uses(dig(model::parse(*pod), "spec"), plural, name);
     return !found;
   });
   return found;

@@ -224,7 +224,9 @@ plan decide_daemon_set(const store& all, const std::string& key, const moment& a
   scene now{all, at, set, template_hash(dig(*set, "spec", "template"), number(dig(*set, "status", "collisionCount"))), {}};
   const auto match = model::label_match::of(dig(*set, "spec", "selector"));
   stage owners;
-  for (auto& pod : controlled(all, "pods", uid_of(*set))) {
+  auto pods = controlled(all, "pods", uid_of(*set));
+  out.looked_at = pods.size() + all.all("nodes").size();
+  for (auto& pod : pods) {
     if (!match.matches(dig(*pod, "metadata", "labels")) && !is_going(*pod)) owners.push_back(release("pods", *pod, uid_of(*set)));
     else now.on[node_of(*pod)].push_back(std::move(pod));
   }

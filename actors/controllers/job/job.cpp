@@ -20,6 +20,9 @@ struct scene {
   bool indexed = false, finished = false;
 
   const json& spec() const { return dig(*job, "spec"); }
+  /// Whether a pod that is going keeps its place until it is gone. As upstream, nobody waits for it otherwise: it may be on a
+  /// node that is lost, and then it never goes.
+  bool waits_for_going() const { return dig(spec(), "podReplacementPolicy") == "Failed" || dig(spec(), "podFailurePolicy").is_object(); }
 };
 
 bool holds(const json& job, std::string_view type) { return dig(condition(job, type), "status") == "True"; }
@@ -58,7 +61,7 @@ scene look(const store& all, const object_ptr& job, const moment& at, json& know
       if (fresh && phase == "Succeeded" && !(out.indexed && index && !out.done.insert(*index).second)) ++out.succeeded;
       continue;
     }
-    if (index) out.busy.insert(*index);
+    if (index && (!is_going(*pod) || out.waits_for_going())) out.busy.insert(*index);
     out.ready += is_ready(*pod) && !is_going(*pod) ? 1 : 0;
     (is_going(*pod) ? out.going : out.active).push_back(std::move(pod));
   }
@@ -137,8 +140,8 @@ void settle_pods(const scene& now, const store& all, plan& out) {
     }
     return out.stages.push_back(std::move(removes));
   }
-  // One that is going still runs: its place is taken until it is gone.
-  const auto missing = std::min(wanted - have - static_cast<std::int64_t>(now.going.size()), burst_max);
+  const auto taken = have + (now.waits_for_going() ? static_cast<std::int64_t>(now.going.size()) : 0);
+  const auto missing = std::min(wanted - taken, burst_max);
   if (missing <= 0) return;
   if (const auto wait = backoff(now, all)) {
     out.again = out.again ? std::min(*out.again, *wait) : *wait;
@@ -238,6 +241,7 @@ plan decide_job(const store& all, const std::string& key, const moment& at) {
   if (!job || is_going(*job)) return out;
   json known;
   const auto now = look(all, job, at, known);
+  out.looked_at = now.active.size() + now.going.size() + known["succeeded"].size() + known["failed"].size();
   if (now.finished) {
     stage removes;
     for (const auto& pod : now.active) removes.push_back(remove_object("pods", pod));

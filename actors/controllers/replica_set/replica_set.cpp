@@ -21,7 +21,9 @@ struct replicas {
 void settle_owners(const store& all, replicas& of, plan& out) {
   const auto uid = uid_of(of.set);
   stage changes;
-  for (auto& pod : controlled(all, "pods", uid)) {
+  auto pods = controlled(all, "pods", uid);
+  out.looked_at = pods.size();
+  for (auto& pod : pods) {
     if (!of.selector.matches(dig(*pod, "metadata", "labels"))) {
       if (!is_going(*pod)) changes.push_back(release("pods", *pod, uid));
     } else if (is_active(*pod)) {

@@ -120,6 +120,7 @@ plan decide_budget(const store& all, const std::string& key, const moment& at) {
   std::int64_t healthy = 0;
   json leaving = json::object();
   all.within("pods", meta(*budget, "namespace"), [&](const std::string&, const object_ptr& pod) {
+    ++out.looked_at;
     const auto phase = text_or(dig(*pod, "status", "phase"));
     if (phase == "Succeeded" || phase == "Failed" || !match.matches(dig(*pod, "metadata", "labels"))) return;
     pods.push_back(pod);

@@ -27,6 +27,7 @@ using stage = std::vector<step>;
 struct plan {
   std::vector<stage> stages;
   std::optional<duration> again;     ///< Decide anew after so long, whatever happens.
+  std::size_t looked_at = 0;         ///< How many dependents were counted: the more, the longer until it is done again.
   void add(step one) { stages.push_back({std::move(one)}); }
 };
 

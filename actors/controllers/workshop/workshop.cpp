@@ -63,6 +63,7 @@ class workshop_state {
     unsigned failures = 0;
     std::string why;
     std::optional<mono_time> again;
+    mono_time rests_until{};                           ///< It has just counted many: what changes meanwhile is seen together.
   };
 
   const std::string& sender() const {
@@ -118,9 +119,11 @@ class workshop_state {
   // --- what is to be done ----------------------------------------------------------------------
 
   void note(const std::vector<duty>& all) {
+    const auto now = world_->shard->now();
     for (const auto& each : all) {
       auto& one = known_[each];
       if (one.busy) one.anew = true;
+      else if (!one.queued && now < one.rests_until) later(each, one, one.rests_until - now);
       else if (!std::exchange(one.queued, true)) queue_.push_back(each);
     }
     soon();
@@ -175,11 +178,13 @@ class workshop_state {
 
   void begin(const duty& what, state& one) {
     auto todo = decide(all_, what, {world_->wall->now(), one.why});
+    const bool many = todo.looked_at >= config_.rest_from;
+    if (many) one.rests_until = world_->shard->now() + std::min(config_.rest_each * static_cast<std::int64_t>(todo.looked_at), config_.rest_max);
     if (todo.again) later(what, one, *todo.again);
     if (todo.stages.empty()) {
       one.failures = 0;
       one.why.clear();
-      if (!one.again) known_.erase(what);
+      if (!one.again && !many) known_.erase(what);
       return;
     }
     one.busy = true;
@@ -284,7 +289,7 @@ class workshop_state {
   std::map<caf::actor_id, std::string> plurals_;
   std::set<std::string> synced_;
   store all_;
-  std::map<duty, state> known_;                 ///< Those that wait, are worked on or have failed.
+  std::map<duty, state> known_;                 ///< Those that wait, rest, are worked on or have failed.
   std::deque<duty> queue_;
   std::set<std::pair<mono_time, duty>> waiting_;
   std::map<std::string, std::int64_t> told_;

@@ -75,7 +75,8 @@ class describer {
     if (last && has_ended(*last)) {
       const bool again = !ending && is_restarted(wish_, c, *last);
       if (again && !known.reason.empty()) return waiting(known.reason, known.message);
-      if (const auto due = again ? restart_due(known, *last, now_) : std::nullopt)
+      const bool starting = newest(seen_, c.name)->state == state::created;   // it waits no more
+      if (const auto due = again && !starting ? restart_due(known, *last, now_) : std::nullopt)
         return waiting("CrashLoopBackOff", "back-off " + spelled(known.restart_delay) + " restarting failed container=" + c.name + " pod=" + full_name(wish_));
       return ended(*last);
     }

@@ -78,7 +78,7 @@ class containers_client final : public cri::runtime {
       made.created_at = in_->calendar.now();
       made.labels = what.labels, made.annotations = what.annotations;
       if (what.with.spaces.network != cri::sharing::node)
-        made.addresses = {"10.42." + std::to_string(in_->numbers / 250 % 250) + "." + std::to_string(in_->numbers % 250 + 2)};
+        made.addresses = {in_->owner->pod_network + "." + std::to_string(in_->numbers % 250 + 2)};
       return in_->sandboxes.emplace(made.id, made).first->first;
     });
   }

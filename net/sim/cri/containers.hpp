@@ -41,6 +41,7 @@ class container_machine {
   std::unique_ptr<cri::runtime> connect();
 
   runtime_conditions now;
+  std::string pod_network = "10.42.0";   ///< The first three numbers of its pods' addresses; 250 of them are given in turn.
   /// How a container goes; asked when it starts. Default: for ever.
   std::function<container_life(const cri::container_config&)> script;
   /// What exec_sync comes to; default: exit code 0.

@@ -189,6 +189,21 @@ TEST_CASE("a job counts each pod once and ends") {
   CHECK((c.count("jobs") == 0 && c.count("pods") == 0));
 }
 
+TEST_CASE("a job does not wait for a pod that is going, unless it is told to") {
+  for (const bool waits : {false, true}) {
+    little_cluster c;
+    c.make("nodes", read(R"({"metadata":{"name":"lost"}})"));
+    c.make("jobs", read(std::string(R"({"metadata":{"name":"j"},"spec":{"completions":2,"parallelism":1,"completionMode":"Indexed",)") +
+                        (waits ? R"("podReplacementPolicy":"Failed",)" : "") + R"("template":{"spec":{"restartPolicy":"Never","nodeName":"lost","containers":[{"name":"c","image":"i"}]}}}})"));
+    c.settle();
+    REQUIRE(c.count("pods") == 1);
+    c.remove("pods", c.all.all("pods").begin()->first, read("{}"));   // its node is lost: it never goes
+    c.change("jobs", "d/j", "", merge, read(R"({"metadata":{"labels":{"look":"again"}}})"));
+    c.settle();
+    CHECK(c.count("pods") == (waits ? 1 : 2));
+  }
+}
+
 TEST_CASE("a job that fails too often or takes too long fails, and its pods go") {
   struct row { const char *spec, *reason; } rows[] = {{R"("backoffLimit":0)", "BackoffLimitExceeded"}, {R"("activeDeadlineSeconds":10)", "DeadlineExceeded"}};
   for (const auto& row : rows) {

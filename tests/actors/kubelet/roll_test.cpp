@@ -220,3 +220,38 @@ TEST_CASE("a status that the API did not hear is told again") {
   n.store->lost = 0;
   REQUIRE(n.until([&] { return n.runs(); }));
 }
+
+TEST_CASE("a container that runs although its start was never answered is said to have started") {
+  little_node n;
+  n.machine.now.lost_answers = 0;
+  n.machine.fault = [&](std::string_view verb, const std::string&) -> std::optional<error> {
+    n.machine.now.lost_answers = verb == "create_container" ? 100 : 0;   // of the next call, which is the start
+    return std::nullopt;
+  };
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  n.on.run.run_for(5s);
+  CHECK(n.main()["restartCount"] == 0);
+  CHECK(n.said("Started"));
+}
+
+TEST_CASE("a container that ends again and again is said to be started later") {
+  little_node n;
+  n.machine.script = [](const net::cri::container_config&) { return net::sim::container_life{std::chrono::seconds(1), 1}; };
+  n.put("{}");
+  REQUIRE(n.until([&] { return dig(n.main(), "state", "waiting", "reason") == "CrashLoopBackOff"; }));
+  n.on.run.run_for(1s);
+  CHECK(n.said("BackOff"));
+  CHECK(n.main()["restartCount"] == 1);   // the first time it is started at once, and nobody says that it waits
+}
+
+TEST_CASE("an event that nobody took is told again") {
+  little_node n;
+  n.store->deaf = true;
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  CHECK_FALSE(n.said("Started"));
+  n.store->deaf = false;
+  REQUIRE(n.until([&] { return n.said("Started"); }));
+  CHECK(n.said("Pulled"));
+}
