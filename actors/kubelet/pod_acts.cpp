@@ -40,22 +40,25 @@ void worker_state::refresh() {
 
 void worker_state::fetch(std::function<void(result<void>)> then) {
   refreshing_ = true;
-  fetch_sources(self_, api_, config_.api_limit, *wish_.object, [this, then](result<pod_sources> got) {
-    refreshing_ = false;
-    refreshed_at_ = now();
-    if (wish_.deleted) return then({});   // its folder may be gone already: nothing is put there again
-    if (!got.ok()) return then(got.why());
-    sources_ = std::move(*got);
-    sources_.node = config_.setup.node;
-    sources_.node_addresses = config_.setup.addresses;
-    sources_.node_cpu_milli = config_.setup.cpu_milli;
-    sources_.node_memory_bytes = config_.setup.memory_bytes;
-    sources_.pod_addresses = addresses();
-    auto planned = plan_volumes(*wish_.object, pod_folder(config_.setup, wish_.uid), sources_);
-    if (!planned.ok()) return then(planned.why());
-    volumes_ = std::move(*planned);
-    then(write_volumes(*world_->files, volumes_));
-  });
+  if (config_.of_file) return take_sources(pod_sources{}, then);   // it refers to nothing, and no server may be there
+  fetch_sources(self_, api_, config_.api_limit, *wish_.object, [this, then](result<pod_sources> got) { take_sources(std::move(got), then); });
+}
+
+void worker_state::take_sources(result<pod_sources> got, const std::function<void(result<void>)>& then) {
+  refreshing_ = false;
+  refreshed_at_ = now();
+  if (wish_.deleted) return then({});   // its folder may be gone already: nothing is put there again
+  if (!got.ok()) return then(got.why());
+  sources_ = std::move(*got);
+  sources_.node = config_.setup.node;
+  sources_.node_addresses = config_.setup.addresses;
+  sources_.node_cpu_milli = config_.setup.cpu_milli;
+  sources_.node_memory_bytes = config_.setup.memory_bytes;
+  sources_.pod_addresses = addresses();
+  auto planned = plan_volumes(*wish_.object, pod_folder(config_.setup, wish_.uid), sources_);
+  if (!planned.ok()) return then(planned.why());
+  volumes_ = std::move(*planned);
+  then(write_volumes(*world_->files, volumes_));
 }
 
 std::vector<std::string> worker_state::addresses() const {

@@ -38,6 +38,19 @@ void worker_state::withdraw() {
   turn();
 }
 
+/// What the API knows of a life before this one of ours is kept; else our own status counts, and is written.
+void worker_state::take_mirror(const json& mirror) {
+  has_mirror_ = true;
+  if (!sent_.is_object() && dig(mirror, "status", "startTime").is_string()) {
+    auto object = *wish_.object;
+    object["status"] = dig(mirror, "status");
+    wish_ = read_pod(std::make_shared<const json>(std::move(object)));
+    present_ = dig(*wish_.object, "status");
+  }
+  sent_ = nullptr;
+  turn();
+}
+
 void worker_state::overlay() {
   if (!sent_.is_object()) return;
   json conditions = dig(present_, "conditions").is_array() ? dig(present_, "conditions") : json::array();
@@ -131,6 +144,7 @@ void worker_state::turn() {
   refresh();
   if (memory_.volumes_ready && !refreshing_ && !wish_.deleted) sooner(refreshed_at_ + config_.refresh_every);
   write_status();
+  if (now() < write_at_) sooner(write_at_);   // an API that is away keeps nothing else waiting
   self_->send(owner_, pod_seen{wish_.uid, std::make_shared<const port::pod_view>(seen_), shown()});
   ++turns_;
   if (wake) self_->delayed_send(rt::strong<worker_actor>(self_), std::max<duration>(*wake - now(), std::chrono::milliseconds(1)), turn_due{turns_});
@@ -207,6 +221,7 @@ void worker_state::tell_of_backoff(const container_wish& c) {
 
 void worker_state::write_status() {
   if (!looked_ || writing_ || withdrawn_ || now() < write_at_) return;
+  if (config_.of_file && !has_mirror_) return;
   host_facts host{config_.setup.addresses, present_, messages_};
   json next = pod_status(wish_, seen_, memory_, host, now());
   if (next == sent_) return;
@@ -220,7 +235,8 @@ void worker_state::write_status() {
     else body["status"].erase(list);
   call("PATCH", pod_path() + "/status", body, "application/strategic-merge-patch+json", [this](const client::api_answer& got) {
     writing_ = false;
-    if (!got.ok() && got.status != 404 && got.status != 409) sent_ = nullptr, write_at_ = now() + config_.retry_first, blocked_until_ = std::max(blocked_until_, write_at_);
+    if (got.status == 404) has_mirror_ = false;
+    if (!got.ok() && got.status != 404 && got.status != 409) sent_ = nullptr, write_at_ = now() + config_.retry_first;
     turn();
   });
 }

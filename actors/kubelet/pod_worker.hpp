@@ -12,6 +12,8 @@ namespace troupe::kubelet {
 struct pod_told { std::shared_ptr<const json> object; };
 /// roll -> worker: the API has it no more: it ends, and there is nobody to be told.
 struct pod_withdrawn {};
+/// roll -> worker of a static pod: its mirror in the API, when there is a new one. Nothing is told the API before.
+struct mirror_told { std::shared_ptr<const json> object; };
 /// roll -> worker: what the runtime has of it is not what it was.
 struct look_due {};
 /// worker -> itself.
@@ -24,11 +26,11 @@ struct pod_seen { std::string uid; std::shared_ptr<const net::cri::pod_view> vie
 struct pod_ended { std::string uid; };
 
 using worker_owner_actor = rt::handle<void(pod_seen), void(pod_ended)>;
-using worker_actor = rt::handle<void(pod_told), void(pod_withdrawn), void(look_due), void(turn_due), void(probe_due), void(ask_settled)>;
+using worker_actor = rt::handle<void(pod_told), void(pod_withdrawn), void(mirror_told), void(look_due), void(turn_due), void(probe_due), void(ask_settled)>;
 
 struct worker_config {
   node_setup setup;
-  bool of_file = false;                                       ///< A static pod: the API may have its mirror, or nothing.
+  bool of_file = false;                                       ///< A static pod: it needs no API, which may have its mirror, or nothing.
   duration api_limit = std::chrono::seconds(10);
   duration retry_first = std::chrono::seconds(1), retry_max = std::chrono::seconds(10);   ///< After the runtime refused something.
   std::size_t events_waiting_max = 64;                        ///< What could not be told yet; the oldest go first.
@@ -43,6 +45,7 @@ worker_actor make_worker(const rt::world& in, worker_config config, std::shared_
 
 RT_MESSAGE(troupe::kubelet::pod_told)
 RT_MESSAGE(troupe::kubelet::pod_withdrawn)
+RT_MESSAGE(troupe::kubelet::mirror_told)
 RT_MESSAGE(troupe::kubelet::look_due)
 RT_MESSAGE(troupe::kubelet::turn_due)
 RT_MESSAGE(troupe::kubelet::probe_due)

@@ -24,6 +24,7 @@ class worker_state {
     return {
         [this](pod_told& news) { hear(std::move(news.object)); },
         [this](pod_withdrawn) { withdraw(); },
+        [this](mirror_told& news) { take_mirror(*news.object); },
         [this](look_due) { look(); },
         [this](turn_due due) { if (due.number == turns_) turn(); },
         [this](probe_due due) { if (due.number == probe_turns_) probe(); },
@@ -36,6 +37,7 @@ class worker_state {
   container_memory& of(const std::string& container) { return memory_.containers[container]; }
   void hear(std::shared_ptr<const json> object);
   void withdraw();
+  void take_mirror(const json& mirror);
   /// What we have written last counts, also while the API's news of it is on its way.
   void overlay();
 
@@ -71,6 +73,7 @@ class worker_state {
   void act(prepare_volumes&);
   void refresh();
   void fetch(std::function<void(result<void>)> then);
+  void take_sources(result<pod_sources> got, const std::function<void(result<void>)>& then);
   std::vector<std::string> addresses() const;
   void act(start_sandbox& what);
   void act(end_sandbox& what);
@@ -151,7 +154,7 @@ class worker_state {
   std::uint64_t tickets_ = 0, turns_ = 0, probe_turns_ = 0;
   wall_time blocked_until_{}, refreshed_at_{}, write_at_{};
   duration retry_{};
-  bool looked_ = false, blind_ = false, looking_ = false, look_again_ = false, writing_ = false, withdrawn_ = false, refreshing_ = false, ended_ = false;
+  bool looked_ = false, blind_ = false, looking_ = false, look_again_ = false, writing_ = false, withdrawn_ = false, refreshing_ = false, ended_ = false, has_mirror_ = false;
 };
 
 }  // namespace troupe::kubelet

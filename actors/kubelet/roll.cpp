@@ -32,9 +32,15 @@ class roll_state {
     node_ = std::move(node);
     client::reflector_config follow{"/api/v1/pods", "fieldSelector=spec.nodeName%3D" + config_.worker.setup.node};
     reflector_ = client::make_reflector(in, std::move(follow), api_, caf::actor_cast<client::reflected_actor>(rt::strong<roll_actor>(self_)));
+    filed_ = config_.manifests_folder.empty();
+    if (!filed_) {
+      static_config files{config_.manifests_folder, config_.worker.setup.node};
+      keeper_ = make_static_keeper(in, std::move(files), api_, caf::actor_cast<manifests_owner_actor>(rt::strong<roll_actor>(self_)));
+    }
     again();
   }
   ~roll_state() {
+    if (keeper_) rt::end(keeper_);
     if (reflector_) rt::end(reflector_);
     for (auto& [uid, one] : pods_) rt::end(one.worker);
   }
@@ -49,6 +55,7 @@ class roll_state {
         [this](relist_due) { relist(); },
         [this](cri::runtime_up& news) { rise(news.version); },
         [this](cri::runtime_down& news) { fall(news.why); },
+        [this](manifests_read& news) { hear_files(news); },
         [this](find_log& ask) { return find(ask); },
         [this](open_pod_stream& ask) { return open(ask); },
         [this](list_pods) { return list(); },
@@ -60,6 +67,7 @@ class roll_state {
   struct entry {
     worker_actor worker;
     pod_record known;
+    bool of_file = false;    ///< A static pod.
     std::string trace;       ///< Of what the runtime had of it: who is told to look when it changes.
   };
   template <class Then>
@@ -73,10 +81,10 @@ class roll_state {
 
   void see(client::object_seen& news) {
     const auto uid = uid_of(*news.object);
-    if (dig(*news.object, "metadata", "annotations", "kubernetes.io/config.mirror").is_string()) return;
+    if (is_mirror(*news.object)) return see_mirror(news.object);
     // One name, another pod: the former one ends by itself.
     for (auto& [other, one] : pods_)
-      if (other != uid && key_of(*one.known.object) == news.key) self_->send(one.worker, pod_withdrawn{});
+      if (other != uid && !one.of_file && key_of(*one.known.object) == news.key) self_->send(one.worker, pod_withdrawn{});
     if (const auto found = pods_.find(uid); found != pods_.end()) {
       found->second.known.object = news.object;
       return self_->send(found->second.worker, pod_told{news.object});
@@ -84,11 +92,51 @@ class roll_state {
     admit(uid, news.object);
   }
   static std::string key_of(const json& object) { return text_or(dig(object, "metadata", "namespace")) + "/" + text_or(dig(object, "metadata", "name")); }
-  entry& admit(const std::string& uid, std::shared_ptr<const json> object) {
-    auto worker = make_worker(*world_, config_.worker, object, api_, runtime_, caf::actor_cast<worker_owner_actor>(rt::strong<roll_actor>(self_)));
-    return pods_.emplace(uid, entry{std::move(worker), {uid, std::move(object), nullptr}, {}}).first->second;
+  entry& admit(const std::string& uid, std::shared_ptr<const json> object, bool of_file = false) {
+    auto with = config_.worker;
+    with.of_file = of_file;
+    auto worker = make_worker(*world_, std::move(with), object, api_, runtime_, caf::actor_cast<worker_owner_actor>(rt::strong<roll_actor>(self_)));
+    return pods_.emplace(uid, entry{std::move(worker), {uid, std::move(object), nullptr}, of_file, {}}).first->second;
   }
+  // --- static pods: what files ask for, and their mirrors in the API --------------------------------
+
+  static bool is_mirror(const json& object) { return dig(object, "metadata", "annotations", annotation_mirror).is_string(); }
+  static std::string hash_of(const json& mirror) { return text_or(dig(mirror, "metadata", "annotations", annotation_mirror)); }
+  void see_mirror(const std::shared_ptr<const json>& mirror) {
+    if (keeper_) self_->send(keeper_, mirror_seen{mirror});
+    auto& known = mirrors_[hash_of(*mirror)];
+    const bool fresh = !known || uid_of(*known) != uid_of(*mirror);
+    known = mirror;
+    if (const auto found = pods_.find(hash_of(*mirror)); fresh && found != pods_.end() && found->second.of_file) self_->send(found->second.worker, mirror_told{mirror});
+  }
+  void lose_mirror(const json& mirror) {
+    if (const auto found = mirrors_.find(hash_of(mirror)); found != mirrors_.end() && uid_of(*found->second) == uid_of(mirror)) mirrors_.erase(found);
+    if (keeper_) self_->send(keeper_, mirror_lost{std::make_shared<const json>(mirror)});
+  }
+  void hear_files(manifests_read& news) {
+    filed_ = true;
+    files_.clear();
+    for (auto& pod : news.pods) files_[uid_of(*pod)] = std::move(pod);
+    for (const auto& [uid, one] : pods_) {
+      if (!one.of_file || files_.contains(uid)) continue;
+      auto ending = *one.known.object;   // as a pod of the API that was deleted
+      ending["metadata"]["deletionTimestamp"] = to_rfc3339(world_->wall->now());
+      self_->send(one.worker, pod_told{std::make_shared<const json>(std::move(ending))});
+    }
+    admit_files();
+  }
+  /// A changed file is another pod of the same name: it begins when nothing is left of the former.
+  void admit_files() {
+    for (const auto& [uid, object] : files_) {
+      const auto key = key_of(*object);
+      if (pods_.contains(uid) || std::any_of(pods_.begin(), pods_.end(), [&](const auto& p) { return key_of(*p.second.known.object) == key; })) continue;
+      const auto& made = admit(uid, object, true);
+      if (const auto mirror = mirrors_.find(uid); mirror != mirrors_.end()) self_->send(made.worker, mirror_told{mirror->second});
+    }
+  }
+
   void lose(const json& object) {
+    if (is_mirror(object)) return lose_mirror(object);
     if (const auto found = pods_.find(uid_of(object)); found != pods_.end()) self_->send(found->second.worker, pod_withdrawn{});
   }
   void record(pod_seen& news) {
@@ -101,8 +149,11 @@ class roll_state {
     const auto found = pods_.find(uid);
     if (found == pods_.end()) return;
     rt::end(found->second.worker);
+    const bool of_file = found->second.of_file;
     pods_.erase(found);
     drop_cgroups(uid);
+    if (of_file) self_->send(keeper_, static_pod_ended{uid});
+    admit_files();
   }
   /// The runtime removes what it made, and leaves the pod's own folders, which were asked for as a parent.
   void drop_cgroups(const std::string& uid) {
@@ -120,6 +171,7 @@ class roll_state {
     if (sweepers_.size() > sweepers_max) sweepers_.pop_front();
   }
   void sync() {
+    if (keeper_) self_->send(keeper_, mirrors_known{});
     if (std::exchange(synced_, true)) return;
     // Folders of pods that went while we did not look.
     for (const auto& one : world_->files->list(config_.worker.setup.pods_folder).value_or({}))
@@ -166,7 +218,7 @@ class roll_state {
       one.trace = now;
       self_->send(one.worker, look_due{});
     }
-    if (!synced_) return;
+    if (!synced_ || !filed_) return;
     for (const auto& [uid, who] : names)
       if (!uid.empty() && !pods_.contains(uid)) end_orphan(uid, who);
     for (const auto& uid : std::exchange(leftover_, {}))
@@ -298,14 +350,16 @@ class roll_state {
   cri::runtime_actor runtime_;
   kubelet_actor node_;
   rt::handle<void(client::watch_event)> reflector_;
+  static_keeper_actor keeper_;
   std::map<std::string, entry> pods_;            // by uid
+  std::map<std::string, std::shared_ptr<const json>> files_, mirrors_;   // static pods by uid, which their mirrors have as hash
   std::vector<std::string> leftover_;
   std::deque<std::unique_ptr<net::process>> sweepers_;
   std::vector<port::container> containers_;
   std::string version_, told_;
   json images_ = json::array();
   mono_time standing_at_{}, images_at_{};
-  bool synced_ = false, up_ = false, listing_ = false, clearing_ = false;
+  bool synced_ = false, up_ = false, listing_ = false, clearing_ = false, filed_ = false;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "actors/cri/messages.hpp"
 #include "actors/kubelet/messages.hpp"
 #include "actors/kubelet/pod_worker.hpp"
+#include "actors/kubelet/static_pods/keeper.hpp"
 
 namespace troupe::kubelet {
 
@@ -13,6 +14,7 @@ struct relist_due {};
 struct roll_config {
   worker_config worker;
   std::string data_folder;                                         ///< Whose disk images fill.
+  std::string manifests_folder;                                    ///< Of static pods; empty: there are none.
   duration look_every = std::chrono::seconds(1);
   duration standing_every = std::chrono::seconds(5);               ///< Whether runtime and network are ready.
   duration images_every = std::chrono::seconds(60);
@@ -20,7 +22,7 @@ struct roll_config {
   std::size_t images_told_max = 50;
 };
 using roll_actor = rt::handle<void(client::object_seen), void(client::object_lost), void(client::kind_synced), void(pod_seen), void(pod_ended), void(relist_due),
-                              void(cri::runtime_up), void(cri::runtime_down), log_place(find_log), stream_place(open_pod_stream), std::string(list_pods),
+                              void(cri::runtime_up), void(cri::runtime_down), void(manifests_read), log_place(find_log), stream_place(open_pod_stream), std::string(list_pods),
                               std::string(read_stats)>;
 roll_actor make_roll(const rt::world& in, roll_config config, client::api_actor api, cri::runtime_actor runtime, kubelet_actor node);
 

@@ -67,6 +67,13 @@ std::optional<result<client::api_answer>> pod_store::answer(const client::api_ca
       if (ask.method == "POST") events.push_back(*body), reasons.insert(text_or(dig(*body, "involvedObject", "uid")) + "/" + text_or(dig(*body, "reason")));
       return good(*body, 201);
     }
+    if (ask.method == "POST" && ask.path.ends_with("/pods")) {
+      if (pods_.contains(key_of(*body))) return {409, "{}"};
+      auto pod = *body;
+      pod["metadata"]["uid"] = "made-" + std::to_string(revision_);
+      put(std::move(pod));
+      return good(pods_.at(key_of(*body)), 201);
+    }
     if (const auto found = others.find(ask.path); found != others.end()) return good(found->second);
     constexpr std::string_view prefix = "/api/v1/namespaces/", middle = "/pods/";
     const auto at = ask.path.find(middle);

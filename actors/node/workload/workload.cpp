@@ -70,6 +70,7 @@ result<workload> start_workload(const rt::world& in, workload_plan plan, const c
   kubelet::roll_config with;
   with.worker.setup = setup_of(in, config, node, grant);
   with.data_folder = config.data_folder;
+  with.manifests_folder = config.data_folder + "/agent/pod-manifests";
   out.roll = kubelet::make_roll(in, std::move(with), std::move(api), runtime, std::move(kubelet));
   out.keeper = cri::make_keeper(in, std::move(plan.runtime), runtime, caf::actor_cast<cri::runtime_owner_actor>(out.roll));
   return out;
