@@ -46,6 +46,7 @@ struct server_config : common_config {
   std::string cluster_domain = "cluster.local";
   std::string flannel_backend = "vxlan";                  ///< vxlan, host-gw or none: actors/flannel/plan.hpp.
   bool disable_service_proxy = false, disable_service_lb = false, disable_dns = false;
+  std::vector<std::string> disabled_manifests;            ///< Names that --disable gave.
   std::string egress_mode = "agent";                      ///< agent, cluster, pod or disabled: actors/egress/routes.hpp.
   std::string kubeconfig_path = "/etc/rancher/troupe/troupe.yaml";
   unsigned kubeconfig_mode = 0600;

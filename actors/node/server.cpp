@@ -3,6 +3,7 @@
 #include "actors/certificates/signer.hpp"
 #include "actors/client/clients.hpp"
 #include "actors/controllers/controllers.hpp"
+#include "actors/controllers/deploy/deployer.hpp"
 #include "actors/datastore/shard.hpp"
 #include "actors/front/front.hpp"
 #include "actors/controllers/servers.hpp"
@@ -345,6 +346,8 @@ class server_state {
     std::vector<certificates::shower_actor> showers{caf::actor_cast<certificates::shower_actor>(gate_)};
     if (reach_.peers) showers.push_back(caf::actor_cast<certificates::shower_actor>(reach_.peers));
     keep(make_renewer(*world_, on_, keys_.pki, front_, std::move(showers)));
+    controllers::deployer_config deploy{on_.folder + "/manifests", {config().disabled_manifests.begin(), config().disabled_manifests.end()}};
+    keep(controllers::make_deployer(*world_, std::move(deploy), client_as("system:k3s-supervisor", {"system:masters"})));
     passwords_ = passwords;
     if (shared()) compete();
     else start_controllers();

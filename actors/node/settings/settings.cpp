@@ -305,6 +305,7 @@ class merger {
     secret("agent-token", c.agent_token);
     fill_networks(c);
     text("cluster-domain", c.cluster_domain);
+    fill_disabled(c);
     text("egress-selector-mode", c.egress_mode);
     text("flannel-backend", c.flannel_backend);
     toggle("disable-kube-proxy", c.disable_service_proxy);
@@ -321,6 +322,13 @@ class merger {
       if (t.empty() || bad != std::errc() || at != t.data() + t.size() || c.etcd_quota_bytes < 1u << 20)
         complain(v->where + ": must be a number of bytes, 1048576 or more");
     }
+  }
+  /// Packaged things that are built in have a switch; the rest are names of files (K3s's other packaged ones among them).
+  void fill_disabled(server_config& c) {
+    texts("disable", c.disabled_manifests);
+    const auto is_named = [&](const char* what) { return std::find(c.disabled_manifests.begin(), c.disabled_manifests.end(), what) != c.disabled_manifests.end(); };
+    c.disable_dns = is_named("coredns");
+    c.disable_service_lb = is_named("servicelb");
   }
   void fill_snapshots(server_config& c) {
     toggle("etcd-disable-snapshots", c.disable_snapshots);

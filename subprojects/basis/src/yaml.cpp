@@ -91,7 +91,10 @@ void emit(YAML::Emitter& out, const json& value) {
 
 }  // namespace
 
-result<json> parse_yaml(std::string_view text, yaml_scalars scalars) {
+namespace {
+
+/// The library's own words for a tab are hard to understand.
+result<void> find_tab(std::string_view text) {
   std::size_t line = 1, column = 1;
   bool indent = true;
   for (char c : text) {
@@ -102,11 +105,32 @@ result<json> parse_yaml(std::string_view text, yaml_scalars scalars) {
     else if (c != ' ') indent = false;
     ++column;
   }
+  return {};
+}
+
+error told(const YAML::Exception& e) {
+  return fail(errc::invalid, "line " + std::to_string(e.mark.line + 1) + ", column " + std::to_string(e.mark.column + 1) + ": " + e.msg);
+}
+
+}  // namespace
+
+result<json> parse_yaml(std::string_view text, yaml_scalars scalars) {
+  if (auto fits = find_tab(text); !fits.ok()) return fits.why();
   try {
     return convert(YAML::Load(std::string(text)), scalars, 0);
   } catch (const YAML::Exception& e) {
-    return fail(errc::invalid, "line " + std::to_string(e.mark.line + 1) + ", column " +
-                                   std::to_string(e.mark.column + 1) + ": " + e.msg);
+    return told(e);
+  }
+}
+
+result<std::vector<json>> parse_yaml_documents(std::string_view text) {
+  if (auto fits = find_tab(text); !fits.ok()) return fits.why();
+  try {
+    std::vector<json> out;
+    for (const auto& one : YAML::LoadAll(std::string(text))) out.push_back(convert(one, yaml_scalars::typed, 0));
+    return out;
+  } catch (const YAML::Exception& e) {
+    return told(e);
   }
 }
 

@@ -43,7 +43,7 @@ TEST_CASE("discovery tells the table's kinds in the old and the new form") {
   for (const auto& each : resources["resources"])
     if (each["name"] == "pods/eviction") CHECK((each["group"] == "policy" && each["version"] == "v1" && each["kind"] == "Eviction"));
   CHECK(read(good(get("/api")).body)["serverAddressByClientCIDRs"][0]["serverAddress"] == "10.0.0.1:6443");
-  CHECK(read(good(get("/apis/")).body)["groups"].size() == 15);
+  CHECK(read(good(get("/apis/")).body)["groups"].size() == 16);
   CHECK(read(good(get("/apis/events.k8s.io")).body)["preferredVersion"]["groupVersion"] == "events.k8s.io/v1");
   const auto two = read(good(get("/apis/authentication.k8s.io")).body);   // a group of two versions is one group
   CHECK(two["versions"].size() == 2);
@@ -53,7 +53,7 @@ TEST_CASE("discovery tells the table's kinds in the old and the new form") {
   auto all = good(get("/apis?timeout=32s", v2));
   CHECK(all.content_type == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
   CHECK(read(all.body)["apiVersion"] == "apidiscovery.k8s.io/v2");
-  CHECK(read(all.body)["items"].size() == 15);
+  CHECK(read(all.body)["items"].size() == 16);
   auto core = read(good(get("/api", v2)).body)["items"][0]["versions"][0];
   CHECK(core["freshness"] == "Current");
   CHECK(core["resources"].size() == 15);
@@ -66,7 +66,7 @@ TEST_CASE("discovery tells the table's kinds in the old and the new form") {
 
 TEST_CASE("OpenAPI lets kubectl validate, explain and patch") {
   auto index = read(good(get("/openapi/v3")).body)["paths"];
-  CHECK(index.size() == 17);
+  CHECK(index.size() == 18);
   auto url = index["api/v1"]["serverRelativeURL"].get<std::string>();
   auto reply = good(get(url, "application/json"));
   CHECK(reply.immutable);

@@ -166,7 +166,7 @@ TEST_CASE("a K3s flag that is not built says so by name, wherever it stands") {
   const std::string words = "is a K3s flag that this version of troupe does not have yet";
   CHECK(only_error(server_with({{"kine-tls", "true"}})) == "--kine-tls " + words);
   CHECK(only_error(agent_with({{"docker", "true"}})) == "--docker " + words);
-  CHECK(holds(only_error(server_with({}, {}, {{"c.yaml", "\ndisable:\n- traefik\n"}})), "c.yaml, line 2: disable " + words));
+  CHECK(holds(only_error(server_with({}, {}, {{"c.yaml", "\nkube-apiserver-arg:\n- traefik\n"}})), "c.yaml, line 2: kube-apiserver-arg " + words));
   CHECK(holds(only_error(server_with({}, {{"K3S_DATASTORE_ENDPOINT", "mysql://x"}})), "K3S_DATASTORE_ENDPOINT"));
 }
 
@@ -226,4 +226,12 @@ TEST_CASE("the table names every flag and every letter once") {
     if (f.built) CHECK_MESSAGE(!f.meaning.empty(), f.name);
     CHECK(f.who != 0);
   }
+}
+
+TEST_CASE("--disable names packaged things that are built in, and files of manifests") {
+  const auto got = merge_settings(server_with({{"disable", "coredns,web"}, {"disable", "metrics-server"}}));
+  REQUIRE(got.errors.empty());
+  CHECK(got.server.disable_dns);
+  CHECK(!got.server.disable_service_lb);
+  CHECK(got.server.disabled_manifests == std::vector<std::string>{"coredns", "web", "metrics-server"});
 }
