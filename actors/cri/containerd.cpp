@@ -27,16 +27,6 @@ std::uint64_t capabilities(const net::files& disk) {
   return out;
 }
 
-/// A TOML string; paths hold neither control characters nor quotes that matter to anybody else.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
-
 bool is_archive(const std::string& name) {
   for (const char* end : {".tar", ".tar.gz", ".tgz", ".tar.zst"})
     if (name.ends_with(end)) return true;
@@ -59,11 +49,11 @@ containerd_config make_containerd_config(const std::string& agent, const std::st
 
 std::string containerd_file(const containerd_config& of) {
   const auto yes = [](bool is) { return is ? "true" : "false"; };
-  return "# Written by troupe at each start.\nversion = 2\nroot = " + quoted(of.root) + "\nstate = " + quoted(of.state) +
+  return "# Written by troupe at each start.\nversion = 2\nroot = " + toml_text(of.root) + "\nstate = " + toml_text(of.state) +
          "\noom_score = 0\n"
          "disabled_plugins = [\"io.containerd.snapshotter.v1.aufs\", \"io.containerd.snapshotter.v1.btrfs\", \"io.containerd.snapshotter.v1.devmapper\",\n"
          "  \"io.containerd.snapshotter.v1.zfs\", \"io.containerd.internal.v1.opt\", \"io.containerd.internal.v1.tracing\", \"io.containerd.tracing.processor.v1.otlp\"]\n"
-         "[grpc]\n  address = " + quoted(of.socket) + "\n[ttrpc]\n  address = " + quoted(of.socket + ".ttrpc") +
+         "[grpc]\n  address = " + toml_text(of.socket) + "\n[ttrpc]\n  address = " + toml_text(of.socket + ".ttrpc") +
          "\n[plugins.\"io.containerd.grpc.v1.cri\"]\n"
          "  sandbox_image = \"localhost/troupe-pause:1\"\n"
          "  disable_apparmor = " + yes(!of.apparmor) + "\n"
@@ -76,10 +66,10 @@ std::string containerd_file(const containerd_config& of) {
          "  [plugins.\"io.containerd.grpc.v1.cri\".containerd]\n    snapshotter = \"overlayfs\"\n    default_runtime_name = \"runc\"\n"
          "    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n      runtime_type = \"io.containerd.runc.v2\"\n"
          "      [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n"
-         "        SystemdCgroup = " + yes(of.systemd_cgroups) + "\n        BinaryName = " + quoted(of.runc) + "\n        Root = " + quoted(of.state + "/runc") + "\n"
-         "  [plugins.\"io.containerd.grpc.v1.cri\".cni]\n    bin_dir = " + quoted(of.cni_programs) + "\n    conf_dir = " + quoted(of.cni_folder) +
+         "        SystemdCgroup = " + yes(of.systemd_cgroups) + "\n        BinaryName = " + toml_text(of.runc) + "\n        Root = " + toml_text(of.state + "/runc") + "\n"
+         "  [plugins.\"io.containerd.grpc.v1.cri\".cni]\n    bin_dir = " + toml_text(of.cni_programs) + "\n    conf_dir = " + toml_text(of.cni_folder) +
          "\n    max_conf_num = 1\n"
-         "  [plugins.\"io.containerd.grpc.v1.cri\".registry]\n    config_path = " + quoted(of.registries) + "\n";
+         "  [plugins.\"io.containerd.grpc.v1.cri\".registry]\n    config_path = " + toml_text(of.registries) + "\n" + auth_section(of.from);
 }
 
 net::process_order containerd_order(const containerd_config& of) {

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "actors/cri/registries.hpp"
+
 #include "basis/result.hpp"
 #include "net/host/host.hpp"
 #include "net/host/process.hpp"
@@ -18,6 +20,7 @@ struct containerd_config {
   std::string images;            ///< Archives to import.
   std::string cni_programs = "/usr/lib/cni", cni_folder;
   std::string registries;        ///< certs.d
+  cri::registries from;          ///< registries.yaml
   bool may_raise_oom = false;    ///< CAP_SYS_RESOURCE: containers may get a lower oom_score_adj than ours.
   bool apparmor = false;
   bool systemd_cgroups = false;

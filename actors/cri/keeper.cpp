@@ -67,6 +67,11 @@ class keeper_state {
     const auto& c = config_.child;
     for (const auto& folder : {c.root, c.state, c.images, c.cni_folder, c.registries})
       if (auto made = world_->files->make_folder(folder, folder == c.state ? 0711 : 0700); !made.ok()) return made;
+    // What a former registries.yaml asked for goes.
+    for (const auto& old : world_->files->list(c.registries).value_or({}))
+      if (auto gone = world_->files->remove_tree(c.registries + "/" + old.name); !gone.ok()) return gone;
+    for (const auto& [path, text] : hosts_files(c.from))
+      if (auto put = world_->files->write(c.registries + "/" + path, text, 0600); !put.ok()) return put;
     if (auto put = world_->files->write(c.images + "/troupe-pause.tar", config_.pause_archive, 0600); !put.ok()) return put;
     return world_->files->write(c.file, containerd_file(c), 0600);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/kubelet/fetch.hpp"
+#include "actors/kubelet/images/pull_secrets.hpp"
 #include "actors/kubelet/volumes/writer.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
@@ -123,9 +124,27 @@ void worker_state::act(fetch_image& what) {
 
 void worker_state::pull(const container_wish& c) {
   tell(false, "Pulling", "Pulling image \"" + c.image + "\"", c.name);
-  perform(cri::pull_image{c.image, {}}, [this, name = c.name](result<cri::reply> got) {
+  if (!dig(*wish_.object, "spec", "imagePullSecrets").is_array()) return pull_as(c.name, {}, 0);
+  // A secret may have come since the last try.
+  fetch([this, name = c.name](result<void>) {
+    const auto* c = wish_.find(name);
+    if (!c || wish_.deleted) return settle(name);
+    auto with = logins_for(c->image, *wish_.object, sources_);
+    std::string missing;
+    for (const auto& one : with.missing) missing += (missing.empty() ? "" : ", ") + one;
+    if (!missing.empty()) tell(true, "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (" + missing + "); attempting to pull the image may not succeed.");
+    pull_as(name, std::move(with.logins), 0);
+  });
+}
+
+void worker_state::pull_as(const std::string& container, std::vector<port::registry_login> logins, std::size_t next) {
+  const auto* c = wish_.find(container);
+  if (!c) return settle(container);
+  const auto login = next < logins.size() ? logins[next] : port::registry_login{};
+  perform(cri::pull_image{c->image, login}, [this, name = container, logins = std::move(logins), next](result<cri::reply> got) {
     const auto* c = wish_.find(name);
     if (!c) return settle(name);
+    if (!got.ok() && next + 1 < logins.size()) return pull_as(name, logins, next + 1);
     if (!got.ok()) {
       tell(true, "Failed", "Failed to pull image \"" + c->image + "\": " + got.why().note, name);
       return image_failed(*c, "ErrImagePull", got.why().note);

@@ -82,6 +82,8 @@ class worker_state {
   // images
   void act(fetch_image& what);
   void pull(const container_wish& c);
+  /// With the logins from `next` on, one after the other.
+  void pull_as(const std::string& container, std::vector<port::registry_login> logins, std::size_t next);
   void have_image(const container_wish& c, port::image what);
   void image_failed(const container_wish& c, const std::string& reason, const std::string& why);
   /// A moment after a failure people are told that it will be tried again. Answers when the next such moment is.

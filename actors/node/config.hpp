@@ -32,6 +32,8 @@ struct common_config {
   bool disable_runtime = false;                           ///< Run no containers here, whatever this machine could.
   std::string cgroup_root = "/kubepods";                  ///< Pods' cgroups are below it.
   std::string container_runtime_endpoint;                 ///< A runtime of others: its socket's path. Empty: a containerd of ours.
+  std::string private_registry = "/etc/rancher/troupe/registries.yaml";
+  bool disable_default_registry = false;                  ///< Where a registry has mirrors, only they are asked.
   bool network_alone = false;                             ///< The pods' network also where nothing runs pods: for tests, which bring their own.
   std::string flannel_interface;                          ///< Carries the overlay; empty: the one with the node's address.
   std::string resolver_file = "/etc/resolv.conf";         ///< Whom the cluster's DNS asks for names outside.

@@ -15,8 +15,15 @@ _shared = {}
 
 
 def start(home, *flags):
-    _shared["node"] = harness.Node("server", "--cgroup-root", CGROUPS, *flags, home=home, at=containers.ADDRESS, name="n1", env=ENVIRONMENT).ready()
+    _shared["node"] = harness.Node("server", "--cgroup-root", CGROUPS, "--private-registry", home + "/registries.yaml", *flags, home=home, at=containers.ADDRESS, name="n1", env=ENVIRONMENT).ready()
     return _shared["node"]
+
+
+REGISTRIES = """
+mirrors:
+  mirrored.test: {endpoint: ["http://127.0.0.1:5001"]}
+  "127.0.0.1:5002": {endpoint: ["http://127.0.0.1:5002"]}
+"""
 
 
 def put_image(home):
@@ -30,6 +37,7 @@ def node():
     if "node" not in _shared:
         home = harness.folder("server")
         put_image(home)
+        harness.write(home + "/registries.yaml", REGISTRIES)
         start(home)
     return _shared["node"]
 

@@ -13,6 +13,7 @@ containers.enter(os.path.abspath(__file__))
 
 import harness  # noqa: E402
 import one_node  # noqa: E402
+import registry  # noqa: E402
 from harness import expect, expect_in, until  # noqa: E402
 from one_node import IDLE, IMAGE, delete, main_of, node, pod, running  # noqa: E402
 
@@ -46,6 +47,21 @@ def test_a_static_pod_runs_and_outlives_everything():
     until("the new text runs", lambda: "changed" in node().kubectl("logs", "fixed-n1", check=False)[1])
     os.remove(path)
     until("it is gone", lambda: pod("fixed-n1") is None)
+
+
+def test_images_come_from_mirrors_and_with_logins():
+    """registries.yaml leads to a mirror; a registry that wants a login is pulled from with the pod's imagePullSecrets, also when they come later"""
+    mirror = registry.Registry("127.0.0.1:5001", {"team/busybox": containers.busybox()})
+    registry.Registry("127.0.0.1:5002", {"private/busybox": containers.busybox()}, login="me:secret")
+    one_node.create("mirrored", {"image": "mirrored.test/team/busybox:1"})
+    one_node.create("private", {"image": "127.0.0.1:5002/private/busybox:1"}, imagePullSecrets=[{"name": "login"}])
+    running("mirrored")
+    expect(any("/v2/team/busybox/manifests/1" in path and "ns=mirrored.test" in path for path in mirror.asked), mirror.asked)
+    until("the pull without a login fails", lambda: "ErrImagePull" in one_node.events("private"))
+    expect_in("Unable to retrieve some image pull secrets (login)", one_node.events("private"))
+    node().kubectl("create", "secret", "docker-registry", "login", "--docker-server=127.0.0.1:5002", "--docker-username=me", "--docker-password=secret")
+    running("private")
+    delete("mirrored", "private")
 
 
 harness.run(globals())

@@ -238,6 +238,8 @@ class merger {
     text("container-runtime-endpoint", c.container_runtime_endpoint);
     text("cgroup-root", c.cgroup_root);
     toggle("network-alone", c.network_alone);
+    text("private-registry", c.private_registry);
+    toggle("disable-default-registry-endpoint", c.disable_default_registry);
     text("flannel-iface", c.flannel_interface);
     text("resolv-conf", c.resolver_file);
     fill_labels(c);

@@ -55,6 +55,12 @@ result<workload_plan> settle_workload(const rt::world& in, const common_config& 
   if (is_on_loopback(config)) return fail(errc::unsupported, on_loopback);
   out.runtime.child = cri::make_containerd_config(config.data_folder + "/agent", run_folder(config.data_folder));
   if (auto why = cri::look_at_machine(*in.files, out.runtime.child); !why.empty()) return fail(errc::unsupported, std::move(why));
+  if (const auto text = in.files->read(config.private_registry); text.ok()) {
+    auto from = cri::read_registries(*text);
+    if (!from.ok()) return fail(errc::unsupported, config.private_registry + ": " + from.why().note);
+    out.runtime.child.from = std::move(*from);
+    out.runtime.child.from.never_itself = config.disable_default_registry;
+  }
   out.runtime.pause_archive = std::string(net::cri::pause_archive());
   out.socket = out.runtime.child.socket;
   return out;

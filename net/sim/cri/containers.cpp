@@ -34,7 +34,7 @@ struct container_machine::inside {
   std::map<std::string, cri::container> containers;
   std::map<std::string, kept_container> kept;
   std::map<std::string, cri::image> images;
-  std::set<std::string> offered;
+  std::map<std::string, std::string> offered;   // with the password that it takes
   std::uint64_t numbers = 0, calls = 0, life = 0;   // life: of the runtime's process
   bool up = true, hanging = false;
 
@@ -195,9 +195,11 @@ class containers_client final : public cri::runtime {
       return found->second;
     });
   }
-  void pull_image(const std::string& name, const cri::registry_login&, cri::done<std::string> then) override {
-    call<std::string>("pull_image", name, std::move(then), [in_ = in_, name]() -> result<std::string> {
-      if (!in_->offered.contains(name)) return fail(errc::internal, "failed to pull and unpack image \"" + name + "\": not found");
+  void pull_image(const std::string& name, const cri::registry_login& with, cri::done<std::string> then) override {
+    call<std::string>("pull_image", name, std::move(then), [in_ = in_, name, password = std::string(with.password.reveal())]() -> result<std::string> {
+      const auto there = in_->offered.find(name);
+      if (there == in_->offered.end()) return fail(errc::internal, "failed to pull and unpack image \"" + name + "\": not found");
+      if (there->second != password) return fail(errc::internal, "failed to pull and unpack image \"" + name + "\": authorization failed");
       in_->owner->add_image(name);
       return in_->images.at(name).id;
     }, in_->owner->now.pull_time);
@@ -308,7 +310,7 @@ void container_machine::add_image(const std::string& name, std::uint64_t bytes) 
   in_->images[name] = made;
   in_->images[made.id] = made;
 }
-void container_machine::offer_image(const std::string& name) { in_->offered.insert(name); }
+void container_machine::offer_image(const std::string& name, const std::string& password) { in_->offered[name] = password; }
 const std::map<std::string, cri::sandbox>& container_machine::sandboxes() const { return in_->sandboxes; }
 const std::map<std::string, cri::container>& container_machine::containers() const { return in_->containers; }
 std::size_t container_machine::calls() const { return in_->calls; }
