@@ -96,7 +96,8 @@ class gate_state {
 
   /// Part of the stored object, and not something that is done with it.
   static bool is_kept(std::string_view subresource) {
-    return subresource.empty() || subresource == "status" || subresource == "finalize" || subresource == "approval" || subresource == "scale" || subresource == "binding";
+    return subresource.empty() || subresource == "status" || subresource == "finalize" || subresource == "approval" || subresource == "scale" || subresource == "binding" ||
+           subresource == "ephemeralcontainers";
   }
   static api_error not_served(const target& asked) {
     auto out = method_not_allowed(asked.method, asked.kind->plural);

@@ -70,6 +70,7 @@ class edge_state {
   void start(open_exec& ask, std::uint64_t t) { on_->exec(ask.id, ask.command, ask.with, to<std::string>(t)); }
   void start(open_attach& ask, std::uint64_t t) { on_->attach(ask.id, ask.with, to<std::string>(t)); }
   void start(open_forward& ask, std::uint64_t t) { on_->port_forward(ask.sandbox, to<std::string>(t)); }
+  void start(reopen_log& ask, std::uint64_t t) { on_->reopen_log(ask.id, to<port::nothing>(t)); }
   void start(find_image& ask, std::uint64_t t) { on_->image_status(ask.name, to<port::image>(t)); }
   void start(pull_image& ask, std::uint64_t t) { on_->pull_image(ask.name, ask.with, to<std::string>(t)); }
   void start(list_images&, std::uint64_t t) { on_->list_images(to<std::vector<port::image>>(t)); }

@@ -24,6 +24,7 @@ struct exec_sync { std::string id; std::vector<std::string> command; duration li
 struct open_exec { std::string id; std::vector<std::string> command; port::stream_wish with; };
 struct open_attach { std::string id; port::stream_wish with; };
 struct open_forward { std::string sandbox; };
+struct reopen_log { std::string id; };
 struct find_image { std::string name; };
 struct pull_image { std::string name; port::registry_login with; };
 struct list_images {};
@@ -32,7 +33,7 @@ struct ask_disk {};
 struct ask_usage {};
 using request = std::variant<ask_version, ask_standing, run_sandbox, stop_sandbox, remove_sandbox, create_container, start_container, stop_container,
                              remove_container, look_at_pod, list_all, exec_sync, open_exec, open_attach, open_forward, find_image, pull_image,
-                             list_images, remove_image, ask_disk, ask_usage>;
+                             list_images, remove_image, ask_disk, ask_usage, reopen_log>;
 
 using everything = port::pod_view;
 using reply = std::variant<port::nothing, std::string, port::version_info, port::standing, port::pod_view, port::exec_result, port::image,

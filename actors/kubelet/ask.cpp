@@ -1,5 +1,6 @@
 #include "actors/kubelet/ask.hpp"
 
+#include "actors/kubelet/probing/grpc_health.hpp"
 #include "net/http/client.hpp"
 
 namespace troupe::kubelet {
@@ -52,6 +53,42 @@ void secure(const asking_ptr& one, net::stream_ptr raw) {
   });
 }
 
+/// gRPC's own question, over a connection in the clear. Keeps itself until it has ended.
+class health_asking : public net::stream_sink, public std::enable_shared_from_this<health_asking> {
+ public:
+  health_asking(asking_ptr one, net::stream_ptr on) : one_(std::move(one)), on_(std::move(on)) {}
+  void begin() {
+    self_ = shared_from_this();
+    timer_ = one_->in.shard->after(one_->limit, [weak = weak_from_this()] {
+      if (auto me = weak.lock()) me->end(fail(errc::timeout, "timeout: health rpc did not complete within its limit"));
+    });
+    on_->start(this);
+    on_->write(health_question(to_string(one_->at), one_->how.service));
+  }
+  void on_data(std::string_view data) override {
+    if (!self_) return;
+    std::string reply;
+    const auto verdict = answer_.feed(data, reply);
+    if (!reply.empty()) on_->write(reply);
+    if (verdict) end(*verdict);
+  }
+  void on_closed(const error& why) override { end(fail(errc::refused, "the server hung up: " + why.text())); }
+
+ private:
+  void end(const result<void>& what) {
+    if (!self_) return;
+    one_->in.shard->cancel(timer_);
+    one_->done(what);
+    one_->in.shard->post([gone = std::move(self_)] {});   // not inside the stream's own callback
+    self_.reset();
+  }
+  asking_ptr one_;
+  net::stream_ptr on_;
+  health_answer answer_;
+  net::timer_id timer_{};
+  std::shared_ptr<health_asking> self_;
+};
+
 }  // namespace
 
 void ask_over_network(const rt::world& in, const handler_wish& how, const endpoint& at, duration limit, callback<void(result<void>)> done) {
@@ -60,6 +97,7 @@ void ask_over_network(const rt::world& in, const handler_wish& how, const endpoi
     one->in.dialer->dial(one->at, one->limit, [one](result<net::stream_ptr> raw) {
       if (!raw.ok()) return one->done(raw.why());
       if (one->how.what == handler_wish::kind::tcp) return one->done({});
+      if (one->how.what == handler_wish::kind::grpc) return std::make_shared<health_asking>(one, std::move(*raw))->begin();
       one->how.scheme == "HTTPS" ? secure(one, std::move(*raw)) : send(one, std::move(*raw));
     });
   });

@@ -7,7 +7,7 @@
 
 namespace troupe::kubelet {
 
-/// Asks as `how` says (http or tcp) at `at`, within `limit`. `done` runs once on the net shard: ok, or what was wrong, in
+/// Asks as `how` says (http, tcp or grpc) at `at`, within `limit`. `done` runs once on the net shard: ok, or what was wrong, in
 /// upstream's words. An HTTPS server need not be trusted, and redirects count as an answer.
 void ask_over_network(const rt::world& in, const handler_wish& how, const endpoint& at, duration limit, callback<void(result<void>)> done);
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "actors/kubelet/cgroups/cgroups.hpp"
 #include "actors/kubelet/fetch.hpp"
 #include "actors/kubelet/images/pull_secrets.hpp"
+#include "actors/kubelet/logs/rotation.hpp"
 #include "actors/kubelet/volumes/writer.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
@@ -58,8 +60,31 @@ void worker_state::take_sources(result<pod_sources> got, const std::function<voi
   sources_.pod_addresses = addresses();
   auto planned = plan_volumes(*wish_.object, pod_folder(config_.setup, wish_.uid), sources_);
   if (!planned.ok()) return then(planned.why());
-  volumes_ = std::move(*planned);
-  then(write_volumes(*world_->files, volumes_));
+  const auto before = std::exchange(volumes_, std::move(*planned));
+  if (auto put = write_volumes(*world_->files, volumes_); !put.ok()) return then(put);
+  run_orders(volume_orders(volumes_, before, *wish_.object, world_->files->read("/proc/self/mountinfo").value_or("")), 0, [this, then](result<void> went) {
+    if (!went.ok()) volumes_.clear();   // what was not carried out is ordered again
+    then(went.ok() ? went : result<void>(troupe::fail(errc::invalid, "MountVolume.SetUp failed: " + went.why().note)));
+  });
+}
+
+void worker_state::run_orders(std::vector<command> orders, std::size_t next, std::function<void(result<void>)> then) {
+  if (next == orders.size() || !world_->processes) return then({});
+  const auto ticket = ++tickets_;
+  net::process_order order;
+  order.arguments = orders[next];
+  const auto program = order.arguments.front();
+  auto begun = world_->processes->start(std::move(order), [](std::string) {}, [me = rt::strong<worker_actor>(self_), ticket, program](net::process_end how) {
+    const bool well = how.status == 0 && how.signal == 0;
+    rt::post(me, ask_settled{ticket, well, well ? "" : how.last_lines.empty() ? program + " failed" : how.last_lines.back()});
+  });
+  if (!begun.ok()) return then(begun.why());
+  asks_[ticket] = [this, orders = std::move(orders), next, then](result<void> went) {
+    order_.reset();
+    if (!went.ok()) return then(went);
+    run_orders(orders, next + 1, then);
+  };
+  order_ = std::move(*begun);
 }
 
 std::vector<std::string> worker_state::addresses() const {
@@ -72,16 +97,21 @@ std::vector<std::string> worker_state::addresses() const {
 void worker_state::act(start_sandbox& what) {
   begin("");
   box_config_ = make_sandbox_config(wish_, what.attempt, config_.setup);
-  perform(cri::run_sandbox{box_config_}, [this](result<cri::reply> got) {
-    if (got.ok()) {
+  run_orders(cgroup_orders(wish_, config_.setup, look_at_cgroups(*world_->files)), 0, [this](result<void> went) {
+    if (!went.ok()) return refuse_sandbox("FailedCreatePodContainer", "unable to ensure pod container exists: " + went.why().note);
+    perform(cri::run_sandbox{box_config_}, [this](result<cri::reply> got) {
+      if (!got.ok()) return refuse_sandbox("FailedCreatePodSandBox", "Failed to create pod sandbox: " + got.why().note);
       memory_.sandbox_delay = {};
-    } else {
-      tell(true, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + got.why().note);
-      slow_down(memory_.sandbox_delay, std::chrono::seconds(1), std::chrono::seconds(10));
-      memory_.sandbox_at = now() + memory_.sandbox_delay;
-    }
-    settle("");
+      settle("");
+    });
   });
+}
+
+void worker_state::refuse_sandbox(const std::string& reason, const std::string& why) {
+  tell(true, reason, why);
+  slow_down(memory_.sandbox_delay, std::chrono::seconds(1), std::chrono::seconds(10));
+  memory_.sandbox_at = now() + memory_.sandbox_delay;
+  settle("");
 }
 
 void worker_state::act(end_sandbox& what) {
@@ -216,6 +246,12 @@ void worker_state::make(const container_wish& c, std::uint32_t attempt, const st
   if (auto put = write_own_files(c, attempt); !put.ok()) return refuse_config(c.name, "CreateContainerConfigError", put.why().note);
   auto config = make_container_config(wish_, c, attempt, images_[c.name], sources_, volumes_, config_.setup);
   if (!config.ok()) return refuse_config(c.name, "CreateContainerConfigError", config.why().note);
+  if (const auto target = text_or(dig(c.spec, "targetContainerName")); !target.empty()) {
+    const auto* in = newest(seen_, target);
+    if (!in || in->state != port::container_state::running) return refuse_config(c.name, "CreateContainerConfigError", "container \"" + target + "\", whose processes it shall see, is not running");
+    config->with.spaces.pid = port::sharing::target;
+    config->with.spaces.target = in->id;
+  }
   box_config_ = make_sandbox_config(wish_, box_attempt(sandbox), config_.setup);
   perform(cri::create_container{sandbox, std::move(*config), box_config_}, [this, name = c.name](result<cri::reply> got) {
     if (!got.ok() && got.code() == errc::internal) return refuse_config(name, "CreateContainerError", got.why().note);
@@ -301,7 +337,14 @@ void worker_state::act(end_container& what) {
 
 void worker_state::act(drop_container& what) {
   begin(what.container);
-  perform(cri::remove_container{what.id}, [this, name = what.container](result<cri::reply> got) { got.ok() ? settle(name) : fail(name, got.why()); });
+  std::string log;
+  for (const auto& c : seen_.containers)
+    if (c.id == what.id) log = c.log_path.starts_with('/') ? c.log_path : log_folder(config_.setup, wish_) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log";
+  perform(cri::remove_container{what.id}, [this, name = what.container, log](result<cri::reply> got) {
+    if (!got.ok()) return fail(name, got.why());
+    if (!log.empty()) remove_logs(*world_->files, log);
+    settle(name);
+  });
 }
 
 void worker_state::act(fail_pod& what) {
@@ -315,6 +358,15 @@ void worker_state::act(fail_pod& what) {
 void worker_state::act(pod_gone&) {
   if (writing_ || (!unsaid_.empty() && unheard_ == 0)) return;   // what was told of it is told before it goes
   begin("");
+  std::vector<command> unmount;
+  for (const auto& at : mounts_below(world_->files->read("/proc/self/mountinfo").value_or(""), pod_folder(config_.setup, wish_.uid))) unmount.push_back({"umount", at});
+  run_orders(std::move(unmount), 0, [this](result<void> went) {
+    if (!went.ok()) return fail("", went.why());
+    bury();
+  });
+}
+
+void worker_state::bury() {
   for (const auto& folder : {pod_folder(config_.setup, wish_.uid), log_folder(config_.setup, wish_)})
     if (auto gone = world_->files->remove_tree(folder); !gone.ok()) log::warn("kubelet.pod_folder_kept", {{"folder", folder}, {"why", gone.why().note}});
   if (withdrawn_ || config_.of_file) return leave();

@@ -9,6 +9,7 @@
 #include "actors/kubelet/pod/events.hpp"
 #include "actors/kubelet/pod/plan.hpp"
 #include "actors/kubelet/pod/probe.hpp"
+#include "actors/kubelet/volumes/orders.hpp"
 #include "actors/kubelet/pod_worker.hpp"
 #include "actors/runtime/errors.hpp"
 
@@ -74,8 +75,11 @@ class worker_state {
   void refresh();
   void fetch(std::function<void(result<void>)> then);
   void take_sources(result<pod_sources> got, const std::function<void(result<void>)>& then);
+  /// One command after the other; the first that fails is told.
+  void run_orders(std::vector<command> orders, std::size_t next, std::function<void(result<void>)> then);
   std::vector<std::string> addresses() const;
   void act(start_sandbox& what);
+  void refuse_sandbox(const std::string& reason, const std::string& why);
   void act(end_sandbox& what);
   void act(drop_sandbox& what);
 
@@ -102,6 +106,7 @@ class worker_state {
 
   // its end
   void act(pod_gone&);
+  void bury();
   void leave();
 
   // hooks and probes
@@ -140,6 +145,7 @@ class worker_state {
   pod_memory memory_;
   pod_sources sources_;
   std::vector<volume_plan> volumes_;
+  std::unique_ptr<net::process> order_;      // the command that runs
   port::sandbox_config box_config_;
   event_book events_;
   std::deque<event_call> unsaid_;

@@ -191,6 +191,7 @@ class roll_state {
     const auto now = world_->shard->now();
     if (now >= standing_at_) look_at_standing(now);
     if (now >= images_at_) look_at_images(now);
+    if (now >= logs_at_) rotate_logs(now);
     listing_ = true;
     perform(cri::list_all{}, [this](result<cri::reply> got) {
       listing_ = false;
@@ -268,6 +269,24 @@ class roll_state {
       images_ = images_status(all, config_.images_told_max);
       standing_at_ = {};
       make_room(all);
+    });
+  }
+  void rotate_logs(mono_time now) {
+    logs_at_ = now + config_.logs_every;
+    for (const auto& [uid, one] : pods_) {
+      if (!one.known.view) continue;
+      const auto folder = log_folder(config_.worker.setup, read_pod(one.known.object));
+      for (const auto& c : one.known.view->containers)
+        if (c.state == port::container_state::running) rotate(c.id, c.log_path.starts_with('/') ? c.log_path : folder + "/" + c.name + "/" + std::to_string(c.attempt) + ".log");
+    }
+  }
+  void rotate(const std::string& id, const std::string& path) {
+    const auto to = rotate_log(*world_->files, path, config_.logs, world_->wall->now());
+    if (!to.ok()) return log::warn("kubelet.log_not_rotated", {{"log", path}, {"why", to.why().note}});
+    if (to->empty()) return;
+    perform(cri::reopen_log{id}, [this, path, to = *to](result<cri::reply> got) {
+      if (got.ok() || world_->files->exists(path)) return;
+      if (world_->files->rename(to, path).ok()) log::debug("kubelet.log_not_rotated", {{"log", path}, {"why", got.why().note}});
     });
   }
   /// A disk that fills up loses images that nobody uses, one in each look.
@@ -358,7 +377,7 @@ class roll_state {
   std::vector<port::container> containers_;
   std::string version_, told_;
   json images_ = json::array();
-  mono_time standing_at_{}, images_at_{};
+  mono_time standing_at_{}, images_at_{}, logs_at_{};
   bool synced_ = false, up_ = false, listing_ = false, clearing_ = false, filed_ = false;
 };
 

@@ -3,6 +3,7 @@
 // answers for all of them: where logs are, how to get into a container, what is listed and used.
 #pragma once
 #include "actors/cri/messages.hpp"
+#include "actors/kubelet/logs/rotation.hpp"
 #include "actors/kubelet/messages.hpp"
 #include "actors/kubelet/pod_worker.hpp"
 #include "actors/kubelet/static_pods/keeper.hpp"
@@ -18,6 +19,8 @@ struct roll_config {
   duration look_every = std::chrono::seconds(1);
   duration standing_every = std::chrono::seconds(5);               ///< Whether runtime and network are ready.
   duration images_every = std::chrono::seconds(60);
+  log_limits logs;                                                 ///< Of each container.
+  duration logs_every = std::chrono::seconds(10);
   unsigned disk_percent_high = 85, disk_percent_low = 80;          ///< Unused images go between these.
   std::size_t images_told_max = 50;
 };

@@ -28,9 +28,10 @@ struct standing {
   std::string runtime_why, network_why;     ///< "reason:NetworkPluginNotReady message:..." as upstream shows it.
 };
 
-enum class sharing : std::uint8_t { pod, container, node };   ///< Whose namespace it is.
+enum class sharing : std::uint8_t { pod, container, node, target };   ///< Whose namespace it is.
 struct namespaces {
   sharing network = sharing::pod, pid = sharing::container, ipc = sharing::pod;
+  std::string target = {};          ///< The container whose processes are seen, with sharing::target.
   friend bool operator==(const namespaces&, const namespaces&) = default;
 };
 enum class seccomp : std::uint8_t { runtime_default, unconfined, localhost };

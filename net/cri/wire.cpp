@@ -15,6 +15,7 @@ pb::NamespaceMode mode_of(sharing of) {
     case sharing::pod: return pb::POD;
     case sharing::container: return pb::CONTAINER;
     case sharing::node: return pb::NODE;
+    case sharing::target: return pb::TARGET;
   }
   return pb::POD;
 }
@@ -22,6 +23,7 @@ void fill(pb::NamespaceOption& to, const namespaces& from) {
   to.set_network(mode_of(from.network));
   to.set_pid(mode_of(from.pid));
   to.set_ipc(mode_of(from.ipc));
+  to.set_target_id(from.target);
 }
 void fill(pb::SecurityProfile& to, const security& from) {
   using profile = pb::SecurityProfile;

@@ -34,6 +34,7 @@ LAYER_EXCEPTIONS = {
     ("actors/model/", "zlib.h"): "the descriptions in the schema table are kept packed; they are unpacked once",
     ("storage/etcd/", "net/rpc/"): "etcd is reached over gRPC, whose plumbing is the net's",
     ("tests/storage/", "grpc"): "a foreign writer beside the etcd engine",
+    ("tests/actors/kubelet/probing/", "grpc"): "the real server beside health questions by hand",
 }
 ROOM_EXCEPTIONS = {
     ("actors/controllers/", "actors/client/clients.hpp"): "a controller makes reflectors of its own, one for each kind it follows",

@@ -107,11 +107,6 @@ port::name_servers dns_of(const pod_wish& pod, const node_setup& on) {
   return out;
 }
 
-std::string cgroup_of(const pod_wish& pod, const node_setup& on) {
-  const auto qos = qos_class(*pod.object);
-  return on.cgroup_root + (qos == "Guaranteed" ? "" : qos == "Burstable" ? "/burstable" : "/besteffort") + "/pod" + pod.uid;
-}
-
 result<void> add_volume_mounts(port::container_config& to, const container_wish& of, const std::vector<volume_plan>& volumes, const variables& known) {
   for (const auto& m : dig(of.spec, "volumeMounts")) {
     const auto name = text_or(dig(m, "name"));
@@ -194,6 +189,11 @@ port::resources resources_of(const json& pod, const json& container, std::int64_
   else if (qos == "BestEffort") out.oom_score_adj = 1000;
   else out.oom_score_adj = node_memory > 0 ? std::clamp<std::int64_t>(1000 - 1000 * memory_request / node_memory, 3, 999) : 999;
   return out;
+}
+
+std::string cgroup_of(const pod_wish& pod, const node_setup& on) {
+  const auto qos = qos_class(*pod.object);
+  return on.cgroup_root + (qos == "Guaranteed" ? "" : qos == "Burstable" ? "/burstable" : "/besteffort") + "/pod" + pod.uid;
 }
 
 port::sandbox_config make_sandbox_config(const pod_wish& pod, std::uint32_t attempt, const node_setup& on) {

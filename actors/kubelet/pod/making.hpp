@@ -32,6 +32,8 @@ std::string message_file(const node_setup& on, const std::string& uid, const std
 std::string hosts_path(const node_setup& on, const std::string& uid);
 std::string hosts_text(const pod_wish& pod, const std::vector<std::string>& addresses, const node_setup& on, const std::string& own);
 
+/// Below the node's root, by quality of service: "/kubepods/burstable/podUID".
+std::string cgroup_of(const pod_wish& pod, const node_setup& on);
 port::sandbox_config make_sandbox_config(const pod_wish& pod, std::uint32_t attempt, const node_setup& on);
 /// `invalid`: why there can be no such container (CreateContainerConfigError).
 result<port::container_config> make_container_config(const pod_wish& pod, const container_wish& of, std::uint32_t attempt, const port::image& from,

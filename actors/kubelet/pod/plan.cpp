@@ -61,6 +61,8 @@ class planner {
     const auto* box = settle_box();
     if (!box) return;
     if (tidy_up(*box)) return;
+    for (const auto& c : wish_.containers)
+      if (c.as == role::guest && tend(c, *box)) return;
     if (!run_init(*box)) return;
     for (const auto& c : wish_.containers)
       if (c.as == role::main && tend(c, *box)) return;
@@ -96,7 +98,7 @@ class planner {
       return last && last->sandbox_id == box.id && last->state != state::created;
     });
     for (const auto& c : wish_.containers) {
-      if (c.as == role::main || (past && c.as == role::init)) continue;
+      if (c.as == role::main || c.as == role::guest || (past && c.as == role::init)) continue;
       const auto* last = newest(seen_, c.name);
       const bool here = last && last->sandbox_id == box.id;
       if (c.as == role::init && here && last->state == state::exited && last->exit_code == 0) continue;
@@ -112,6 +114,7 @@ class planner {
     const auto& known = of(memory_, c.name);
     const auto* last = newest(seen_, c.name);
     const bool here = last && last->sandbox_id == box.id;
+    if (c.as == role::guest && (last ? has_ended(*last) : c.ran_before)) return false;
     if (here && last->state == state::running) return judge(c, known, *last);
     if (here && last->state == state::created) {
       if (known.made_id == last->id) return act(begin_container{c.name, last->id}), true;
@@ -184,6 +187,7 @@ const port::container* newest(const port::pod_view& seen, const std::string& con
 
 bool is_restarted(const pod_wish& pod, const container_wish& of, const port::container& ended) {
   if (of.as == role::sidecar) return true;
+  if (of.as == role::guest) return false;
   if (of.as == role::init) return ended.exit_code != 0 && pod.policy != restart_policy::never;
   return pod.policy == restart_policy::always || (pod.policy == restart_policy::on_failure && ended.exit_code != 0);
 }

@@ -110,7 +110,7 @@ result<std::string> value_from(const json& pod, const json& container, const jso
 pod_needs needs_of(const json& pod) {
   pod_needs out;
   for (const auto& volume : dig(pod, "spec", "volumes")) needs_of_volume(volume, out);
-  for (const char* list : {"containers", "initContainers"})
+  for (const char* list : {"containers", "initContainers", "ephemeralContainers"})
     for (const auto& c : dig(pod, "spec", list)) {
       for (const auto& source : dig(c, "envFrom")) {
         add(out.config_maps, dig(source, "configMapRef", "name"));

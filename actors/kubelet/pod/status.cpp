@@ -26,11 +26,12 @@ class describer {
       : wish_(wish), seen_(seen), memory_(memory), host_(host), now_(now), initialized_(is_initialized(wish, seen, memory)) {}
 
   json status() {
-    json main = json::array(), init = json::array();
-    for (const auto& c : wish_.containers) (c.as == role::main ? main : init).push_back(container(c));
+    json main = json::array(), init = json::array(), guests = json::array();
+    for (const auto& c : wish_.containers) (c.as == role::main ? main : c.as == role::guest ? guests : init).push_back(container(c));
     const auto phase = phase_of();
     json out{{"phase", phase}, {"conditions", conditions(phase)}, {"containerStatuses", std::move(main)}, {"qosClass", qos_class(*wish_.object)}};
     if (!init.empty()) out["initContainerStatuses"] = std::move(init);
+    if (!guests.empty()) out["ephemeralContainerStatuses"] = std::move(guests);
     const auto& began = dig(host_.present, "startTime");
     out["startTime"] = began.is_string() ? text_or(began) : to_rfc3339(now_);
     if (memory_.failure) out["reason"] = memory_.failure->reason, out["message"] = memory_.failure->message;
@@ -82,7 +83,7 @@ class describer {
     }
     if (!known.reason.empty()) return waiting(known.reason, known.message);
     const bool later = c.as == role::main && !initialized_;
-    return waiting(later || (c.as != role::main && !ready_box(seen_) && has_init()) ? "PodInitializing" : "ContainerCreating");
+    return waiting(later || (c.as != role::main && c.as != role::guest && !ready_box(seen_) && has_init()) ? "PodInitializing" : "ContainerCreating");
   }
   bool has_init() const { return !wish_.containers.empty() && wish_.containers.front().as != role::main; }
   static std::string spelled(duration of) {
@@ -113,15 +114,15 @@ class describer {
 
   /// What the runtime has forgotten (its containers were removed) the pod's object still knows.
   void keep_what_was(const container_wish& c, json& out) const {
-    for (const char* list : {"containerStatuses", "initContainerStatuses"})
+    for (const char* list : {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"})
       for (const auto& one : dig(host_.present, list)) {
         if (text_or(dig(one, "name")) != c.name || !c.ran_before) continue;
-        if (wish_.finished || wish_.deleted || memory_.failure) out = one, out["ready"] = false, out["started"] = false;
+        if (c.as == role::guest || wish_.finished || wish_.deleted || memory_.failure) out = one, out["ready"] = false, out["started"] = false;
       }
   }
 
   bool is_ready(const container_wish& c, const port::container* last) const {
-    if (!last) return false;
+    if (!last || c.as == role::guest) return false;
     if (c.as == role::init) return last->state == state::exited && last->exit_code == 0;
     return last->state == state::running && of(memory_, c.name).ready;
   }
@@ -132,7 +133,7 @@ class describer {
     const auto present = text_or(dig(host_.present, "phase"));
     if (wish_.finished || present == "Succeeded" || present == "Failed") return present;   // an end is final
     bool any = false, running = false, failed = false, all = true;
-    for (const auto& c : seen_.containers) running = running || c.state == state::running;
+    for (const auto& c : seen_.containers) running = running || (c.state == state::running && !is_guest(c.name));
     if (memory_.failure) return running ? (present.empty() ? "Pending" : present) : "Failed";
     for (const auto& c : wish_.containers) {
       if (c.as != role::main) continue;
@@ -148,6 +149,10 @@ class describer {
     }
     // Once every main container has run it is Running, also while some of them wait for their next start.
     return (initialized_ && any && all) || present == "Running" ? "Running" : "Pending";
+  }
+  bool is_guest(const std::string& name) const {
+    const auto* c = wish_.find(name);
+    return c && c->as == role::guest;
   }
   const port::container* newest_begun(const std::string& name) const {
     for (const auto& c : seen_.containers)
@@ -167,6 +172,7 @@ class describer {
   json conditions(const std::string& phase) const {
     std::string unready, incomplete;
     for (const auto& c : wish_.containers) {
+      if (c.as == role::guest) continue;
       const auto* last = newest(seen_, c.name);
       const bool counts = c.as != role::init;
       if (counts && !is_ready(c, last)) unready += (unready.empty() ? "" : " ") + c.name;

@@ -24,6 +24,10 @@ handler_wish read_handler(const json& from) {
     out.what = kind::tcp;
     out.host = text_or(dig(tcp, "host"));
     out.port = dig(tcp, "port");
+  } else if (const auto& grpc = dig(from, "grpc"); grpc.is_object()) {
+    out.what = kind::grpc;
+    out.port = dig(grpc, "port");
+    out.service = text_or(dig(grpc, "service"));
   } else if (const auto& wait = dig(from, "sleep"); wait.is_object()) {
     out.what = kind::wait;
     out.wait = seconds_or(dig(wait, "seconds"), 0);
@@ -45,19 +49,19 @@ std::optional<probe_wish> read_probe(const json& from) {
 }
 
 const json& status_of(const json& pod, const std::string& container) {
-  for (const char* list : {"containerStatuses", "initContainerStatuses"})
+  for (const char* list : {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"})
     for (const auto& one : dig(pod, "status", list))
       if (text_or(dig(one, "name")) == container) return one;
   static const json nothing;
   return nothing;
 }
 
-container_wish read_container(const json& pod, const json& spec, bool init) {
+container_wish read_container(const json& pod, const json& spec, role as) {
   container_wish out;
   out.name = text_or(dig(spec, "name"));
   out.image = text_or(dig(spec, "image"));
   out.pull_policy = text_or(dig(spec, "imagePullPolicy"), "IfNotPresent");
-  out.as = !init ? role::main : text_or(dig(spec, "restartPolicy")) == "Always" ? role::sidecar : role::init;
+  out.as = as == role::init && text_or(dig(spec, "restartPolicy")) == "Always" ? role::sidecar : as;
   out.hash = std::to_string(digest_of(out.name + "\n" + out.image));
   out.startup = read_probe(dig(spec, "startupProbe"));
   out.liveness = read_probe(dig(spec, "livenessProbe"));
@@ -100,8 +104,9 @@ pod_wish read_pod(std::shared_ptr<const json> object) {
   const auto& limit = dig(pod, "spec", "activeDeadlineSeconds");
   const auto began = parse_rfc3339(text_or(dig(pod, "status", "startTime")));
   if (limit.is_number_integer() && began.ok()) out.deadline = *began + seconds_or(limit, 0);
-  for (const auto& one : dig(pod, "spec", "initContainers")) out.containers.push_back(read_container(pod, one, true));
-  for (const auto& one : dig(pod, "spec", "containers")) out.containers.push_back(read_container(pod, one, false));
+  for (const auto& one : dig(pod, "spec", "initContainers")) out.containers.push_back(read_container(pod, one, role::init));
+  for (const auto& one : dig(pod, "spec", "containers")) out.containers.push_back(read_container(pod, one, role::main));
+  for (const auto& one : dig(pod, "spec", "ephemeralContainers")) out.containers.push_back(read_container(pod, one, role::guest));
   out.object = std::move(object);
   return out;
 }

@@ -10,14 +10,16 @@
 
 namespace troupe::kubelet {
 
-enum class role : std::uint8_t { init, sidecar, main };   ///< A sidecar is an init container that is always started again.
+/// A sidecar is an init container that is always started again; a guest is ephemeral: it came later, runs once and counts for nothing.
+enum class role : std::uint8_t { init, sidecar, main, guest };
 enum class restart_policy : std::uint8_t { always, on_failure, never };
 
 /// One handler of a probe or hook.
 struct handler_wish {
-  enum class kind : std::uint8_t { exec, http, tcp, wait, unsupported } what = kind::unsupported;
+  enum class kind : std::uint8_t { exec, http, tcp, grpc, wait, unsupported } what = kind::unsupported;
   std::vector<std::string> command;
   std::string host, path = "/", scheme = "HTTP";
+  std::string service;                           ///< Of gRPC; empty: the server itself.
   json port;                                     ///< A number or a port's name.
   std::vector<std::pair<std::string, std::string>> headers;
   duration wait{};
@@ -47,7 +49,7 @@ struct pod_wish {
   bool deleted = false, host_network = false, mirrored = false;
   bool finished = false;                         ///< The API has it as Succeeded or Failed.
   std::optional<wall_time> deadline;             ///< activeDeadlineSeconds after its start.
-  std::vector<container_wish> containers;        ///< Init and sidecar in their order, then main.
+  std::vector<container_wish> containers;        ///< Init and sidecar in their order, then main, then guests.
   std::shared_ptr<const json> object;
 
   const container_wish* find(const std::string& container) const;

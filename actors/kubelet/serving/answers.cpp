@@ -19,7 +19,7 @@ result<std::string> named(const pod_record& pod, const std::string& container) {
 }
 
 std::string waiting_reason(const pod_record& pod, const std::string& container) {
-  for (const char* list : {"containerStatuses", "initContainerStatuses"})
+  for (const char* list : {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"})
     for (const auto& c : dig(*pod.object, "status", list))
       if (text_or(dig(c, "name")) == container) return text_or(dig(c, "state", "waiting", "reason"), "ContainerCreating");
   return "ContainerCreating";

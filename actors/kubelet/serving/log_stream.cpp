@@ -1,6 +1,7 @@
 #include "actors/kubelet/serving/log_stream.hpp"
 
 #include "actors/apiserver/respond.hpp"
+#include "actors/kubelet/logs/rotation.hpp"
 
 namespace troupe::kubelet {
 namespace {
@@ -21,6 +22,8 @@ class log_stream : public std::enable_shared_from_this<log_stream> {
       if (!from.ok()) return apiserver::respond_error(*to_, apiserver::bad_request("the container's log cannot be read: " + from.why().note));
       at_ = *from;
     }
+    reading_ = path_;
+    if (const auto all = former(); !all.empty()) passed_ = all.back();
     self_ = shared_from_this();
     to_->on_gone([weak = weak_from_this()] {
       if (auto me = weak.lock()) me->end();
@@ -34,9 +37,12 @@ class log_stream : public std::enable_shared_from_this<log_stream> {
  private:
   void read_on() {
     if (!self_) return;
-    auto piece = world_.files->read_at(path_, at_, piece_bytes);
-    if (!piece.ok()) return finish();             // Deleted with its container.
-    if (piece->empty()) return at_end();
+    // The file that we are in may have been given another name: it is read to its end, then the next one.
+    if (options_.follow && reading_ == path_) turn_to_former();
+    auto piece = world_.files->read_at(reading_, at_, piece_bytes);
+    if (!piece.ok() && !options_.follow) return finish();             // Deleted with its container.
+    if ((!piece.ok() || piece->empty()) && reading_ != path_) return turn_on();
+    if (!piece.ok() || piece->empty()) return at_end();
     at_ += piece->size();
     last_look_ = false;
     if (const auto shown = lines_.feed(*piece); !shown.empty()) to_->chunk(shown);
@@ -48,13 +54,36 @@ class log_stream : public std::enable_shared_from_this<log_stream> {
   void at_end() {
     if (!options_.follow || last_look_) return finish();
     // A file that was cut or replaced begins anew.
-    if (const auto size = world_.files->size(path_); size.ok() && *size < at_) at_ = 0;
+    if (const auto size = world_.files->size(path_); size.ok() && *size < at_ && later().empty()) at_ = 0;
     ended_([weak = weak_from_this()](bool ended) {
       const auto me = weak.lock();
       if (!me || !me->self_) return;
       me->last_look_ = ended;                     // What was written before it ended may have come after we looked.
       me->world_.shard->after(ended ? duration(0) : log_look_every, me->again());
     });
+  }
+
+  std::vector<std::string> former() const {
+    const auto slash = path_.rfind('/');
+    return former_logs(world_.files->list(path_.substr(0, slash)).value_or({}), path_.substr(slash + 1));
+  }
+  /// The first of those names that came after what we have passed.
+  std::string later() const {
+    for (auto& one : former())
+      if (one > passed_) return one;
+    return {};
+  }
+  void turn_to_former() {
+    auto next = later();
+    if (next.empty()) return;
+    reading_ = path_.substr(0, path_.rfind('/') + 1) + next;
+    passed_ = std::move(next);
+  }
+  void turn_on() {
+    reading_ = path_;
+    at_ = 0;
+    turn_to_former();
+    world_.shard->post(again());
   }
 
   std::function<void()> again() {
@@ -78,6 +107,7 @@ class log_stream : public std::enable_shared_from_this<log_stream> {
   std::string path_;
   ask_ended ended_;
   net::http::exchange_ptr to_;
+  std::string reading_, passed_;   // the file that is read; the newest former one that need not be
   std::uint64_t at_ = 0;
   bool last_look_ = false;
   std::shared_ptr<log_stream> self_;

@@ -1,5 +1,7 @@
 #include "actors/kubelet/volumes/volumes.hpp"
 
+#include "actors/model/quantity.hpp"
+
 namespace troupe::kubelet {
 namespace {
 
@@ -34,6 +36,7 @@ class planner {
       went = add_fields(out, own, mode_or(dig(own, "defaultMode"), 0644));
     } else if (dig(volume, "emptyDir").is_object()) {
       out.path = at("empty-dir");
+      went = add_medium(out, dig(volume, "emptyDir"));
     } else {
       went = fail(errc::invalid, "this version of troupe has no volumes of that kind");
     }
@@ -68,6 +71,16 @@ class planner {
     for (const char* member : {"data", "binaryData"})
       for (const auto& [key, value] : dig(found->second, member).items())
         if (value_of(found->second, key, data)) to.files.push_back({key, data, mode});
+    return {};
+  }
+
+  result<void> add_medium(volume_plan& to, const json& source) {
+    const auto medium = text_or(dig(source, "medium"));
+    if (medium.starts_with("HugePages")) return fail(errc::invalid, "this version of troupe has no huge pages");
+    to.in_memory = medium == "Memory";
+    const auto& limit = dig(source, "sizeLimit");
+    const auto text = limit.is_string() ? limit.get<std::string>() : limit.is_number_integer() ? limit.dump() : std::string("0");
+    to.bytes_max = model::quantity_milli(text).value_or(0) / 1000;
     return {};
   }
 

@@ -15,6 +15,8 @@ struct volume_plan {
   std::string path;                ///< On this node.
   std::string host_type;           ///< Of a hostPath: "", DirectoryOrCreate, File ...
   std::vector<volume_file> files;
+  bool in_memory = false;          ///< An emptyDir of medium Memory ...
+  std::int64_t bytes_max = 0;      ///< ... that holds so much; 0: half of the machine's memory, as tmpfs has it.
 };
 /// Of a pod whose folder on this node is `folder`. `invalid`: the message of FailedMount, in upstream's words.
 result<std::vector<volume_plan>> plan_volumes(const json& pod, const std::string& folder, const pod_sources& from);

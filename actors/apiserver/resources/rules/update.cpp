@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "actors/apiserver/resources/rules/parts.hpp"
+#include "actors/apiserver/resources/rules/subresources/guests.hpp"
 
 namespace troupe::apiserver {
 namespace {
@@ -80,6 +81,7 @@ void keep_unreached(const schema::kind& kind, const json& old, json& body, std::
     body = std::move(out);
     return;
   }
+  if (subresource == "ephemeralcontainers") return rules::keep_but_guests(old, body);
   if (subresource == "binding") return;   // made of the stored object
   if (keep_request(kind, old, body, subresource, now)) return;
   bool is_namespace = kind.group.empty() && kind.name == "Namespace";
@@ -168,6 +170,7 @@ std::variant<prepared, api_error> prepare_update(const schema::kind& served, con
     rules::check_object(kind, body, causes);
     rules::check_change(kind, before, body, causes);
   }
+  if (subresource == "ephemeralcontainers") rules::check_guests(before, body, causes);
   auto name = text_or(dig(body, "metadata", "name"));
   if (!causes.empty()) return invalid(kind, name, causes);
   if (kind.has_generation && subresource.empty() && counts_for_generation(before, body))
