@@ -371,7 +371,7 @@ class server_state {
   void start_controllers() {
     if (stopping_ || !office_.empty()) return;
     const auto as = [this](std::string user, std::vector<std::string> groups) { return client_as(std::move(user), std::move(groups)); };
-    office_ = open_office(*world_, {config(), on_.node, shared(), as, passwords_, shard_, caf::actor_cast<membership::remover_actor>(members_), keys_.pki.server_ca.certificates});
+    office_ = open_office(*world_, {config(), on_.node, shared(), as, passwords_, shard_, caf::actor_cast<membership::remover_actor>(members_), keys_.pki.client_ca, keys_.pki.server_ca, keys_.pki.server_ca.certificates});
   }
   void stop_controllers() {
     for (const auto& one : std::exchange(office_, {})) caf::anon_send_exit(caf::actor_cast<caf::actor>(one), caf::exit_reason::user_shutdown);

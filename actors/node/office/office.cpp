@@ -8,6 +8,7 @@
 #include "actors/controllers/node_ipam/node_ipam.hpp"
 #include "actors/controllers/servers.hpp"
 #include "actors/controllers/service_lb/service_lb.hpp"
+#include "actors/controllers/signing/signing.hpp"
 #include "actors/controllers/workshop/workshop.hpp"
 #include "actors/scheduler/scheduler.hpp"
 
@@ -23,6 +24,7 @@ std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office
   hold(controllers::make_workshop(in, {}, api));
   hold(scheduler::make_scheduler(in, {}, with.client_as("system:kube-scheduler", {"system:masters"})));
   hold(controllers::make_token_cleaner(in, api));
+  hold(controllers::make_signing(in, {with.client_ca, with.server_ca, with.config.certificate_life}, api));
   // The pod network.
   hold(controllers::make_endpoints(in, {}, api));
   hold(controllers::make_node_ipam(in, {with.config.cluster_cidr}, api));

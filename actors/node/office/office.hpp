@@ -23,6 +23,7 @@ struct office_needs {
   rt::handle<bool(node_password::forget_node)> passwords;
   datastore::shard_actor shard;
   membership::remover_actor members;             ///< Null without embedded etcd.
+  net::tls::identity client_ca, server_ca;       ///< With their keys: requests for certificates are signed by them.
   std::string trust;                             ///< PEM: what pods check the API's certificate with.
 };
 /// Makes all of them; the caller ends them.
