@@ -36,6 +36,12 @@ std::vector<wanted> all_wanted(const basics_config& config) {
                   {"addressType", config.advertised.host.find(':') == std::string::npos ? "IPv4" : "IPv6"},
                   {"endpoints", json::array({{{"addresses", json::array({config.advertised.host})}, {"conditions", {{"ready", true}}}}})},
                   {"ports", json::array({port})}}, "endpoints"});
+  const auto priority = [&out](const char* name, std::int64_t value, const char* meaning) {
+    out.push_back({"/apis/scheduling.k8s.io/v1/priorityclasses", name,
+                   {{"apiVersion", "scheduling.k8s.io/v1"}, {"kind", "PriorityClass"}, {"metadata", {{"name", name}}}, {"value", value}, {"description", meaning}}, "", true});
+  };
+  priority("system-node-critical", 2'000'001'000, "Used for system critical pods that must not be moved from their current node.");
+  priority("system-cluster-critical", 2'000'000'000, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.");
   if (!config.dns_address.empty()) {
     const json names{{"k8s-app", "kube-dns"}, {"kubernetes.io/cluster-service", "true"}, {"kubernetes.io/name", "CoreDNS"}, {"troupe.io/dns-on-each-node", "true"}};
     const auto dns_port = [](const char* name, const char* protocol) { return json{{"name", name}, {"port", 53}, {"protocol", protocol}, {"targetPort", 53}}; };

@@ -67,9 +67,10 @@ def test_files_become_objects_and_are_followed():
 
 
 def test_packaged_things_can_be_left_out():
-    """--disable coredns makes no kube-dns Service"""
+    """--disable coredns makes no kube-dns Service; what every cluster has is there, the system's priorities too"""
     node = harness.Node("server", "--disable-agent", "--disable", "coredns").ready()
     expect(get(node, "svc", "kubernetes") is not None, "no Service kubernetes")
+    expect(get(node, "priorityclass", "system-node-critical")["value"] == 2000001000, "no PriorityClass of the system")
     expect(get(node, "svc", "kube-dns", "-n", "kube-system") is None, "kube-dns is there")
 
 
