@@ -52,9 +52,10 @@ def test_config_file():
     path = folder() + "/config.yaml"
     for text, words in (("debug: true\n\ttoken: x\n", "line 2"), ("tls-san: a\ntoken:\n  a: b\n", "line 2: token takes"),
                         ("a-key: x\n", "line 1: a-key is no flag"), ("nod-name: x\n", "did you mean --node-name?"),
-                        ("disable: [traefik]\n", "line 1: disable is a K3s flag"), ("\x00\xff\x01", ""), ("- a\n", "flag: value")):
+                        ("kine-tls: true\n", "line 1: kine-tls is a K3s flag"), ("\x00\xff\x01", ""), ("- a\n", "flag: value")):
         write(path, text.encode("latin-1"))
-        said = refused("server", "--config", path)
+        # Were it taken, it must not become a server of this machine.
+        said = refused("server", "--config", path, "--data-dir", folder(), "--identity-dir", folder(), "--bind-address", address(), patience=10)
         expect_in(path, said)
         expect_in(words, said)
 
