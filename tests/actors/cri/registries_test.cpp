@@ -32,7 +32,7 @@ TEST_CASE("all registries may have a mirror, and the registry itself may be left
   auto from = read("mirrors:\n  \"*\":\n    endpoint: [\"https://m\"]\n  r:\n    endpoint: [\"https://a\", \"https://b\"]\n");
   CHECK(hosts_files(from).at("_default/hosts.toml").find("server") == std::string::npos);
   from.never_itself = true;
-  const auto& text = hosts_files(from).at("r/hosts.toml");
+  const auto text = hosts_files(from).at("r/hosts.toml");
   CHECK(text.find("server = \"https://b\"") != std::string::npos);
   CHECK(text.find("https://r") == std::string::npos);
 }
