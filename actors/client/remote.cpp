@@ -35,7 +35,10 @@ class remote_state {
  public:
   static constexpr const char* name = "remote";
   explicit remote_state(rt::self<remote_actor> self) : self_(self) {}
-  ~remote_state() { alive_.reset(); }
+  ~remote_state() {
+    alive_.reset();
+    for (const auto& each : watches_) each->connection.reset();   // a watch and its connection hold each other
+  }
 
   void init(const rt::world& in, remote_config config) {
     world_ = &in;
