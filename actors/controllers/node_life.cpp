@@ -87,26 +87,30 @@ class node_life_state {
     const auto heart = world_->shard->now() - node.heard > config_.grace ? pulse::silent : pulse::beating;
     const std::string path = "/api/v1/nodes/" + key;
     if (key == config_.own_node && dig(*node.object, "metadata", "labels", role_label).is_null())
-      return write(key, path, json{{"metadata", {{"labels", {{role_label, "true"}}}}}}, as_merge);
+      return write(key, node.object, path, json{{"metadata", {{"labels", {{role_label, "true"}}}}}}, as_merge);
     if (auto status = status_change(*node.object, heart, now)) {
       log::warn("controllers.node_silent", {{"node", key}, {"last_heartbeat", node.renewed}});
-      return write(key, path + "/status", *status, as_strategic);
+      return write(key, node.object, path + "/status", *status, as_strategic);
     }
     if (auto taints = taint_change(*node.object, now)) {
       json patch{{"metadata", {{"resourceVersion", dig(*node.object, "metadata", "resourceVersion")}}}, {"spec", {{"taints", *taints}}}};
       log::info("controllers.node_tainted", {{"node", key}, {"ready", readiness(*node.object)}, {"taints", taints->size()}});
-      return write(key, path, patch, as_merge);
+      return write(key, node.object, path, patch, as_merge);
     }
   }
 
-  void write(const std::string& key, const std::string& path, const json& patch, const char* type) {
+  /// A conflict is decided anew at once when the newer object has been seen meanwhile, and else when it is; after any other
+  /// failure the next tick tries again.
+  void write(const std::string& key, std::shared_ptr<const json> base, const std::string& path, const json& patch, const char* type) {
     writing_.insert(key);
-    call(self_, api_, "PATCH", path, patch, type, [this, key](const client::api_answer& got) {
+    call(self_, api_, "PATCH", path, patch, type, [this, key, base = std::move(base)](const client::api_answer& got) {
       writing_.erase(key);
-      if (!got.ok()) return;  // seen again with the next tick
-      const auto object = parse_json(got.body);
       const auto found = nodes_.find(key);
-      if (!object.ok() || found == nodes_.end()) return;
+      if (found == nodes_.end()) return;
+      if (got.status == 409 && found->second.object && found->second.object != base) return examine(key, found->second);
+      if (!got.ok()) return;
+      const auto object = parse_json(got.body);
+      if (!object.ok()) return;
       found->second.object = std::make_shared<const json>(*object);
       examine(key, found->second);
     });

@@ -72,7 +72,7 @@ def test_own_address():
     node = agent().ready()
     expect(listens(node.process) == {f"{node.at}:10250", f"{node.at}:6444", f"{node.at}:6443"}, listens(node.process))
     expect(healthz(node), "healthz through the tunnel")
-    expect(is_well(node), seen(node))
+    until("well", lambda: is_well(node))
     code, said = server().kubectl("get", "--raw", f"/api/v1/nodes/{node.name}:22/proxy/", check=False)
     expect(code != 0, f"another port was reached: {said}")
     expect_in(f"port 22 of node {node.name} is neither its kubelet's", said)
