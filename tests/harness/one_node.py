@@ -65,8 +65,7 @@ def apply(thing):
 
 
 def pod(name, ns="default"):
-    code, said = node().kubectl("get", "pod", name, "-n", ns, "-o", "json", check=False)
-    return json.loads(said) if code == 0 else None
+    return node().read(f"/api/v1/namespaces/{ns}/pods/{name}") or None
 
 
 def main_of(name, ns="default"):
@@ -82,8 +81,7 @@ def running(name, ns="default"):
 
 
 def events(name, ns="default"):
-    return node().kubectl("get", "events", "-n", ns, "--field-selector", "involvedObject.name=" + name,
-                          "-o", "jsonpath={range .items[*]}{.reason}: {.message}{\"\\n\"}{end}")
+    return node().events(name, ns)
 
 
 def delete(*names):
@@ -92,8 +90,8 @@ def delete(*names):
 
 def condition(type_="Ready"):
     """(status, message) of a condition of the node."""
-    got = json.loads(node().kubectl("get", "node", "n1", "-o", "json"))
-    return next(((c["status"], c.get("message", "")) for c in got["status"]["conditions"] if c["type"] == type_), ("", ""))
+    got = node().read("/api/v1/nodes/n1")
+    return next(((c["status"], c.get("message", "")) for c in got.get("status", {}).get("conditions", []) if c["type"] == type_), ("", ""))
 
 
 def containerd_pid():

@@ -124,7 +124,7 @@ def test_start_without_any_server():
     expect(again.rss_kib() < before + 4096, f"memory is flat: {before} {again.rss_kib()}")
     back = Node("server", home=server.home, at=server.at, name=server.name).ready()
     again.ready()
-    until("the tunnel stands", lambda: back.kubectl("get", "--raw", f"/api/v1/nodes/{agent.name}/proxy/healthz", check=False)[1] == "ok")
+    until("the tunnel stands", lambda: back.kubelet_answers(agent.name))
     # With another cluster's token what was kept is of no use.
     again.terminate()
     stranger = Node("server", "--disable-agent").ready()

@@ -66,16 +66,14 @@ def stop_all(*servers):
 
 
 def listed(server):
-    status, got = server.admin().call("GET", ENDPOINTS)
-    if status != 200:
-        return []
-    return sorted(a["ip"] for s in got["subsets"] for a in s["addresses"])
+    got = server.read(ENDPOINTS) or {}
+    return sorted(a["ip"] for s in got.get("subsets", []) for a in s["addresses"])
 
 
 def leader(servers):
     """Whoever holds the controllers' lease now."""
-    status, got = servers[0].admin().call("GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/k3s")
-    holder = got["spec"]["holderIdentity"] if status == 200 else ""
+    got = servers[0].read("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/k3s")
+    holder = got["spec"]["holderIdentity"] if got else ""
     return next((s for s in servers if holder.startswith(s.name + "_")), None)
 
 
@@ -329,7 +327,7 @@ def test_removal_and_replacement():
         etcd = children(servers[1].process.pid)[0]
         os.kill(etcd, signal.SIGKILL)
         until("another etcd", lambda: [p for p in children(servers[1].process.pid) if p != etcd])
-        until("it serves", lambda: servers[1].admin().call("GET", "/readyz")[0] == 200)
+        until("it serves", lambda: servers[1].read("/readyz") == "ok")
         expect(servers[1].admin().call("POST", MAPS, {"metadata": {"name": "after"}, "data": {}})[0] == 201, "create")
     finally:
         stop_all(*servers)
@@ -343,16 +341,15 @@ def test_agent_outlives_its_server():
     try:
         agent.ready()
         until("it knows three servers", lambda: all(f"{s.at}:6443" in agent.said().rpartition("servers_settled")[2] for s in servers))
-        path = f"/api/v1/nodes/{agent.name}/proxy/healthz"
         for s in servers:
-            until(f"a tunnel to {s.name}", lambda: s.admin().call("GET", path) == (200, "ok"))
+            until(f"a tunnel to {s.name}", lambda: s.kubelet_answers(agent.name))
         first.kill()
         lease = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{agent.name}"
-        seen = second.admin().call("GET", lease)[1]["spec"]["renewTime"]
+        seen = second.read(lease)["spec"]["renewTime"]
         for _ in range(3):   # it goes on, and not only with what was on its way
-            seen = until("a renewal", lambda: (lambda now: now > seen and now)(second.admin().call("GET", lease)[1]["spec"]["renewTime"]))
+            seen = until("a renewal", lambda: (lambda now: now > seen and now)(second.read(lease)["spec"]["renewTime"]))
         expect_in(" Ready ", third.kubectl("get", "node", agent.name, "--no-headers"))
-        expect(third.admin().call("GET", path) == (200, "ok"), "reached through the third")
+        expect(third.kubelet_answers(agent.name), "reached through the third")
         expect(agent.process.poll() is None, agent.said())
         agent.kill()
         again = Node("agent", "--server", first.url, "--token", first.token(), home=agent.home, at=agent.at, name=agent.name)

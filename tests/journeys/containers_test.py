@@ -57,8 +57,7 @@ def create_in(server, pod):
 
 
 def pod(name):
-    code, said = node().kubectl("get", "pod", name, "-o", "json", check=False)
-    return json.loads(said) if code == 0 else None
+    return node().read(f"/api/v1/namespaces/default/pods/{name}") or None
 
 
 def main_of(name):
@@ -66,7 +65,7 @@ def main_of(name):
 
 
 def events(name):
-    return node().kubectl("get", "events", "--field-selector", "involvedObject.name=" + name, "-o", "jsonpath={range .items[*]}{.reason}: {.message}{\"\\n\"}{end}")
+    return node().events(name)
 
 
 def running(name):

@@ -106,7 +106,7 @@ def test_cluster_and_pod_modes():
     for mode in ("cluster", "pod"):
         server, agent = server_and_agent(mode)
         expect(healthz(server, agent) == "ok", "the kubelet answers")
-        until("the label", lambda: "egress.k3s.io/cluster" in server.kubectl("get", "node", agent.name, "-o", "jsonpath={.metadata.labels}"))
+        until("the label", lambda: "egress.k3s.io/cluster" in server.read(f"/api/v1/nodes/{agent.name}")["metadata"]["labels"])
         pair, service = admin_pair(server), Service(agent.at)
 
         def answered():

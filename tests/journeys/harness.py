@@ -85,6 +85,7 @@ class Node:
         self.name = name or f"n{next(_numbers)}"
         self.log = os.path.join(self.home, f"log{next(_numbers)}")
         self.kubeconfig = os.path.join(self.home, "kubeconfig")
+        self.reader = None
         line = [*within, BINARY, command, "--data-dir", self.home + "/data", "--identity-dir", self.home + "/identity",
                 "--bind-address", self.at, "--node-name", self.name]
         if command == "server":
@@ -154,6 +155,27 @@ class Node:
     def admin(self):
         """An HTTPS connection as the admin; see `call`."""
         return Admin(self)
+
+    def read(self, path):
+        """What the API has at `path`: a decoded object, or text; None when it has nothing there, {} while it refuses or nobody answers.
+        For what is asked again and again while waiting: a kubectl costs a hundred times as much. One thread at a time."""
+        for kept in (self.reader, None):   # a connection that was kept may have ended meanwhile
+            try:
+                self.reader = kept or self.admin()
+                status, got = self.reader.call("GET", path)
+                return got if status < 300 else None if status == 404 else {}
+            except (OSError, http.client.HTTPException):
+                self.reader = None
+        return {}
+
+    def events(self, name, ns="default"):
+        """What happened to the objects of that name, a line each."""
+        found = self.read(f"/api/v1/namespaces/{ns}/events?fieldSelector=involvedObject.name%3D{name}")
+        return "".join(f"{e['reason']}: {e['message']}\n" for e in (found or {}).get("items", []))
+
+    def kubelet_answers(self, node):
+        """Whether the kubelet of `node` is reached through this server."""
+        return self.read(f"/api/v1/nodes/{node}/proxy/healthz") == "ok"
 
 
 class Admin:

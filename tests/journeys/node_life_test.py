@@ -25,10 +25,10 @@ def agent(*flags, to=None, **more):
 
 def seen(of, at=None):
     """(Ready's status, taints as "key:effect", uid) of the node."""
-    object = json.loads((at or server()).kubectl("get", "node", of.name, "-o", "json"))
-    ready = [c["status"] for c in object["status"].get("conditions", []) if c["type"] == "Ready"]
-    taints = sorted(t["key"].split("/")[-1] + ":" + t["effect"] for t in object["spec"].get("taints", []))
-    return ready[0] if ready else "", taints, object["metadata"]["uid"]
+    object = (at or server()).read(f"/api/v1/nodes/{of.name}") or {}
+    ready = [c["status"] for c in object.get("status", {}).get("conditions", []) if c["type"] == "Ready"]
+    taints = sorted(t["key"].split("/")[-1] + ":" + t["effect"] for t in object.get("spec", {}).get("taints", []))
+    return ready[0] if ready else "", taints, object.get("metadata", {}).get("uid")
 
 
 def is_well(of, at=None):
@@ -39,7 +39,7 @@ UNREACHABLE = ("Unknown", ["unreachable:NoExecute", "unreachable:NoSchedule"])
 
 
 def renewed(of, at=None):
-    return (at or server()).kubectl("get", "lease", "-n", "kube-node-lease", of.name, "-o", "jsonpath={.spec.renewTime}")
+    return (at or server()).read(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{of.name}")["spec"]["renewTime"]
 
 
 def listens(process):
@@ -64,7 +64,7 @@ def listens(process):
 
 
 def healthz(of, at=None):
-    return (at or server()).kubectl("get", "--raw", f"/api/v1/nodes/{of.name}/proxy/healthz", check=False)[1].strip() == "ok"
+    return (at or server()).kubelet_answers(of.name)
 
 
 def test_own_address():
@@ -120,7 +120,7 @@ def test_deleted_node():
     node = agent("--node-status-interval", "1s").ready()
     first = seen(node)[2]
     server().kubectl("delete", "node", node.name)
-    until("the password is forgotten", lambda: server().kubectl("get", "secret", "-n", "kube-system", node.name + ".node-password.k3s", check=False)[0] != 0)
+    until("the password is forgotten", lambda: server().read(f"/api/v1/namespaces/kube-system/secrets/{node.name}.node-password.k3s") is None)
     node.says("the Node was deleted; restart this agent to register again")
     node.kill()
     expect(server().kubectl("get", "node", node.name, check=False)[0] != 0, "it came back by itself")
@@ -156,7 +156,7 @@ def test_labels_survive():
     server().kubectl("taint", "node", node.name, "dedicated=x:NoSchedule")
     node.terminate()
     again = agent(home=node.home, at=node.at, name=node.name).ready()
-    until("the label is its own again", lambda: server().kubectl("get", "node", node.name, "-o", "jsonpath={.metadata.labels.kubernetes\\.io/arch}") != "vax")
+    until("the label is its own again", lambda: server().read(f"/api/v1/nodes/{node.name}")["metadata"]["labels"]["kubernetes.io/arch"] != "vax")
     expect(server().kubectl("get", "node", node.name, "-o", "jsonpath={.metadata.labels.mine}") == "yes", "the label is gone")
     expect(seen(again)[1] == ["dedicated:NoSchedule"], seen(again))
     again.terminate()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "harness")]
@@ -140,17 +141,26 @@ class Cluster:
     def apply(self, *objects):
         return self.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
-    def get(self, *line):
-        return json.loads(self.kubectl("get", *line, "-o", "json"))
+    def read(self, path):
+        return self.server.node.read(path)
+
+    def all_pods(self, selector):
+        """Also those that go."""
+        return self.read(f"{PODS}?labelSelector={urllib.parse.quote(selector)}")["items"]
 
     def pods(self, selector):
-        return [p for p in self.get("pods", "-l", selector)["items"] if "deletionTimestamp" not in p["metadata"]]
+        return [p for p in self.all_pods(selector) if "deletionTimestamp" not in p["metadata"]]
+
+    def nodes_are_ready(self):
+        """All three of them."""
+        return sum(c["type"] == "Ready" and c["status"] == "True" for n in self.read("/api/v1/nodes")["items"] for c in n["status"]["conditions"]) == 3
 
     def ready_pods(self, selector):
         return [p for p in self.pods(selector)
                 if any(c["type"] == "Ready" and c["status"] == "True" for c in p.get("status", {}).get("conditions", []))]
 
 
+PODS = "/api/v1/namespaces/default/pods"
 CLUSTER = None
 ARCHIVE = b""
 
@@ -215,9 +225,9 @@ def test_deployment():
         expect_in(word, told)
     expect_in("deployment \"plain\" successfully rolled out", c.kubectl("rollout", "status", "deployment/plain"))
     c.kubectl("scale", "deployment/plain", "--replicas=1")
-    until("five are gone", lambda: len(c.get("pods", "-l", "app=plain")["items"]) == 1)
+    until("five are gone", lambda: len(c.all_pods("app=plain")) == 1)
     c.kubectl("delete", "deployment", "plain")
-    until("all are gone", lambda: not c.get("pods", "-l", "app=plain")["items"])
+    until("all are gone", lambda: not c.all_pods("app=plain"))
 
 
 def ask(c, from_pod, url, tries=1):
@@ -253,7 +263,7 @@ def test_rollout():
     from harness import expect, expect_in
     c = cluster()
     make_web(c)
-    address = c.get("service", "web")["spec"]["clusterIP"]
+    address = c.read("/api/v1/namespaces/default/services/web")["spec"]["clusterIP"]
     stop, failed, served = threading.Event(), [], [0]
 
     def load():
@@ -329,7 +339,7 @@ def test_streams():
         forward.kill()
         print(f"    {version}: streams work", flush=True)
     c.kubectl("delete", "pod", "talk", "echo", "page", "--wait=false")
-    until("they are gone", lambda: not c.get("pods", "-l", "app in (talk,echo,page)")["items"])
+    until("they are gone", lambda: not c.all_pods("app in (talk,echo,page)"))
 
 
 def test_jobs():
@@ -341,11 +351,11 @@ def test_jobs():
             workload("DaemonSet", "every", {}, {"containers": [container(command=IDLE)]}))
     c.kubectl("wait", "--for=condition=complete", "job/sum", "--timeout=60s", patience=90)
     c.kubectl("wait", "--for=condition=failed", "job/bad", "--timeout=60s", patience=90)
-    expect(c.get("job", "sum")["status"]["succeeded"] == 3, c.get("job", "sum")["status"])
+    expect(c.read("/apis/batch/v1/namespaces/default/jobs/sum")["status"]["succeeded"] == 3, c.read("/apis/batch/v1/namespaces/default/jobs/sum")["status"])
     wait_ready(c, "app=every", 3)
     expect({p["spec"]["nodeName"] for p in c.pods("app=every")} == {"m1", "m2", "m3"}, "not on every node")
     c.kubectl("delete", "job/sum", "job/bad", "daemonset/every")
-    until("their pods are gone", lambda: not c.get("pods", "-l", "app in (sum,bad,every)")["items"])
+    until("their pods are gone", lambda: not c.all_pods("app in (sum,bad,every)"))
 
 
 def test_failing_containers():
@@ -361,7 +371,7 @@ def test_failing_containers():
                             "volumes": [{"name": "v", "configMap": {"name": "not-yet"}}], "restartPolicy": "Never"}))
 
     def status(name):
-        return c.get("pod", name)["status"]
+        return c.read(f"{PODS}/{name}")["status"]
 
     def state(name, which="state"):
         return (status(name).get("containerStatuses") or [{}])[0].get(which, {})
@@ -370,14 +380,14 @@ def test_failing_containers():
     until("no image", lambda: state("absent").get("waiting", {}).get("reason") == "ErrImageNeverPull")
     until("no program", lambda: "no such file" in json.dumps(status("wrong")).lower() or "StartError" in json.dumps(status("wrong")) or
           "RunContainerError" in json.dumps(status("wrong")))
-    until("the missing volume is told of", lambda: "not-yet" in c.kubectl("get", "events"))
+    until("the missing volume is told of", lambda: "not-yet" in c.server.node.events("waiting"))
     c.kubectl("create", "configmap", "not-yet", "--from-literal=a=b")
     until("and it runs once the volume is there", lambda: status("waiting").get("phase") == "Succeeded")
     told = c.kubectl("get", "events")
     for word in ("Unhealthy", "Killing", "FailedMount", "ErrImageNeverPull"):
         expect_in(word, told)
     c.kubectl("delete", "pod", "sick", "greedy", "absent", "wrong", "waiting", "--wait=false")
-    until("they are gone", lambda: not c.get("pods", "-l", "app in (sick,greedy,absent,wrong,waiting)")["items"])
+    until("they are gone", lambda: not c.all_pods("app in (sick,greedy,absent,wrong,waiting)"))
 
 
 def test_untouched():
@@ -397,7 +407,7 @@ def test_untouched():
     for machine in c.machines:
         machine.signal("-KILL")
         machine.start().node.ready()
-    until("all nodes are ready", lambda: c.kubectl("get", "nodes").count(" Ready ") == 3)
+    until("all nodes are ready", c.nodes_are_ready)
     time.sleep(3)
     wait_ready(c, "app=web", 3)
     expect(ids(c, "app=web") == before, f"{ids(c, 'app=web')} was {before}")
@@ -424,9 +434,9 @@ def test_drain_and_node_loss():
     until("all of it runs elsewhere", lambda: len([p for p in c.ready_pods("app=mover") if p["spec"]["nodeName"] != victim.name]) == 6)
     victim.boot()
     victim.start().node.ready()
-    until("the node is back", lambda: c.kubectl("get", "nodes").count(" Ready ") == 3)
+    until("the node is back", c.nodes_are_ready)
     c.kubectl("delete", "deployment", "mover")
-    until("nothing of it is left", lambda: not c.get("pods", "-l", "app=mover")["items"])
+    until("nothing of it is left", lambda: not c.all_pods("app=mover"))
 
 
 def main():
