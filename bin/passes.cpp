@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 #include <optional>
+#include <thread>
 
 #include "actors/registration/bootstrap_token.hpp"
 #include "actors/registration/token.hpp"
@@ -189,6 +190,17 @@ constexpr const char* node_usage =
     "       troupe node list              which nodes were revoked\n"
     "       with --server https://HOST:6443 (default: where the server of the data dir listens), --data-dir DIR\n";
 
+/// The time, once its second is a later one than that of `moment`; a moment that lies further ahead is not waited for.
+wall_time wait_past(wall_time moment) {
+  const auto second = [](wall_time at) { return std::chrono::floor<std::chrono::seconds>(at); };
+  auto now = system_wall_clock().now();
+  if (second(now) == second(moment)) {
+    std::this_thread::sleep_until(second(now) + std::chrono::seconds(1));
+    now = system_wall_clock().now();
+  }
+  return now;
+}
+
 int set_lines(const options& with, bool refused) {
   if (with.words.size() < 2) return misused("which node? `kubectl get nodes` shows them", "node");
   json data = json::object();
@@ -202,8 +214,15 @@ int set_lines(const options& with, bool refused) {
     const auto kept = ask(with, "GET", path);
     if (!kept.ok()) return complain(kept.why().note);
     const auto object = parse_json(kept->body.view());
-    for (const auto& [name, value] : data.items())
-      if (kept->status != 200 || !object.ok() || dig(*object, "data", name).is_null()) return complain("node " + name + " was not revoked; `troupe node list` shows those that were");
+    wall_time last{};
+    for (const auto& [name, value] : data.items()) {
+      const auto& line = kept->status == 200 && object.ok() ? dig(*object, "data", name) : json();
+      if (line.is_null()) return complain("node " + name + " was not revoked; `troupe node list` shows those that were");
+      if (const auto was = revocation::parse_line(text_or(line)); was && was->refused) last = std::max(last, was->since);
+    }
+    // Certificates and lines know whole seconds: what is issued from now on must be younger than what was revoked.
+    const auto now = wait_past(last);
+    for (auto& [name, value] : data.items()) value = revocation::to_text(revocation::line{false, now});
   }
   auto got = ask(with, "PATCH", path, to_text(json{{"data", data}}), "application/merge-patch+json");
   if (got.ok() && got->status == 404)

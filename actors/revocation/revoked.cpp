@@ -38,8 +38,8 @@ std::optional<std::string> revoked_nodes::refusal(const net::peer_identity& who)
   const auto found = lines_.find(node.text);
   if (found == lines_.end()) return std::nullopt;
   if (found->second.refused) return refusal(node);
-  // A leaf begins an hour before its issue, for clocks that are behind; both times are whole seconds, and in the second of
-  // its admission a node could not have had one before.
+  // A leaf begins an hour before its issue, for clocks that are behind; both times are whole seconds. A node is admitted in a
+  // later second than the one of its revocation (`troupe node admit` waits for it): what is of that second is new.
   if (who.not_before + net::tls::backdate >= found->second.since) return std::nullopt;
   return "this certificate of node " + node.text + " was issued before the node was revoked; it has to register again";
 }

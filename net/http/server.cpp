@@ -29,10 +29,11 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   }
   void drain() {
     draining_ = true;
-    if (!busy_ && stream_ && !parser_.begun()) stream_->close();
+    if (!busy_ && !over_ && !parser_.begun()) stream_->close();
   }
 
   void on_data(std::string_view data) override {
+    if (over_) return;   // until the loop's next turn the stream is there, and may still bring something
     const auto keep = shared_from_this();
     const in_use mark(*this);
     if (!busy_ && pending_.empty()) return read(data);
@@ -65,12 +66,12 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     limit(idle_limit);
     if (pending_.empty()) return let_flow();
     shard_.post([me = shared_from_this()] {
-      if (me->busy_ || !me->stream_) return;
+      if (me->busy_ || me->over_) return;
       const in_use mark(*me);
       const auto data = std::exchange(me->pending_, {});
       me->read(data);
       // It may end amid a request whose rest is still to come, also when the stream was paused only just now.
-      if (me->stream_ && !me->busy_) me->let_flow();
+      if (!me->over_ && !me->busy_) me->let_flow();
     });
   }
   void add_date(std::string& to) const {
@@ -95,7 +96,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   };
 
   void read(std::string_view data) {
-    while (stream_ && !busy_) {
+    while (!over_ && !busy_) {
       const bool fresh = !parser_.begun();
       auto got = parser_.feed(data);
       data.remove_prefix(got.consumed);

@@ -88,6 +88,7 @@ line_ptr session_core::open_line(std::int64_t number, endpoint far) {
 // --- what the far side says --------------------------------------------------------------------
 
 void session_core::on_message(bool binary, std::string_view data) {
+  if (ended_) return;   // the carrier is there until the loop's next turn, and may still bring something
   heard();
   bytes_in += data.size();
   const auto f = decode(data);

@@ -59,8 +59,8 @@ def run_binary(*arguments, patience=PATIENCE, **env):
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 
 
-def until(what, condition, patience=PATIENCE, process=None):
-    """Waits until `condition()` is true and returns its value; fails with `what` after `patience` seconds."""
+def until(what, condition, patience=PATIENCE, process=None, every=0.02):
+    """Waits until `condition()` is true, asked `every` so many seconds, and returns its value; fails with `what` after `patience` seconds."""
     end = time.monotonic() + patience
     while True:
         value = condition()
@@ -73,7 +73,7 @@ def until(what, condition, patience=PATIENCE, process=None):
             raise AssertionError(f"the process ended with {process.returncode} while waiting for: {what}")
         if time.monotonic() > end:
             raise AssertionError(f"waited {patience} s for: {what}")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Node:

@@ -9,6 +9,9 @@ import time
 from harness import Node, expect, expect_in, run, run_binary, until
 
 
+REVOKED = "/api/v1/namespaces/kube-system/configmaps/troupe-revoked-nodes"
+
+
 def command(server, *words, code=0):
     got, said = run_binary(*words, "--data-dir", server.home + "/data")
     expect(got == code, f"{words}: {got}: {said}")
@@ -57,11 +60,11 @@ def test_bootstrap_tokens():
     expect(token.rpartition(".")[2] not in refused.said() + server.said(), "its secret is nowhere said")
     # One that has run out, before and after it is cleaned away.
     short = command(server, "token", "create", "--ttl", "1s").strip()
-    until("the token ends", lambda: "<expired>" in command(server, "token", "list"))
+    until("the token ends", lambda: "<expired>" in command(server, "token", "list"), every=0.2)
     refused = Node("agent", "--server", server.url, "--token", short)
     expect(refused.ends() != 0, "it ends")
     expect_in("has expired", refused.said())
-    until("it is cleaned away", lambda: short.partition("::")[2] not in command(server, "token", "list"))
+    until("it is cleaned away", lambda: short.partition("::")[2] not in command(server, "token", "list"), every=1)
     # Chosen by hand, twice, and wrong.
     command(server, "token", "create", "abcdef.0123456789abcdef", "--ttl", "0")
     expect_in("<forever>", command(server, "token", "list"))
@@ -118,7 +121,11 @@ def test_revoked_node():
     expect(again.ends() != 0, "its next life is refused")
     expect_in(f"troupe node admit {agent.name}", again.said())
     expect_in("was not revoked", command(first, "node", "admit", other.name, code=1))
+    revoked = first.read(REVOKED)["data"][agent.name]
     command(first, "node", "admit", agent.name)
+    admitted = first.read(REVOKED)["data"][agent.name]
+    # Certificates know whole seconds: one of the second of the revocation must not look younger than the admission.
+    expect(admitted.startswith("admitted since ") and admitted.rpartition(" ")[2] > revoked.rpartition(" ")[2], (revoked, admitted))
     stale = open(agent.home + "/data/agent/client-kubelet.crt", encoding="utf-8").read()
     until("the list has come by", lambda: "issued before the node was revoked" in by_certificate(agent, second, own)[1])
     back = Node("agent", "--server", second.url, "--token", first.token(), home=agent.home, at=agent.at, name=agent.name).ready()

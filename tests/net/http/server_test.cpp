@@ -295,6 +295,35 @@ TEST_CASE("who takes over a connection gets what comes, though more than enough 
   CHECK_FALSE(wire->paused);
 }
 
+TEST_CASE("who ends a connection hears nothing more of it, whatever the stream still brings") {
+  by_hand on;
+  const auto wire = std::make_shared<line>();
+  const auto config = std::make_shared<http::server_config>();
+  std::vector<http::exchange_ptr> held;
+  config->on_request = [&](http::request, http::exchange_ptr to) { held.push_back(std::move(to)); };
+  auto connection = http::serve(on, std::make_unique<line_stream>(wire), config);
+  // A front that revokes ends connections whose first bytes may already be in the same turn of the loop.
+  SUBCASE("a whole request") {
+    connection.reset();
+    wire->sink->on_data(get("/late"));
+    CHECK(held.empty());
+  }
+  SUBCASE("the rest of a request") {
+    wire->sink->on_data("POST /p HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab");
+    connection.reset();
+    wire->sink->on_data("cd");
+    CHECK(held.empty());
+  }
+  SUBCASE("what was read ahead") {
+    wire->sink->on_data(get("/one") + get("/two"));
+    held[0]->respond({200, {}, {}});
+    connection.reset();
+    on.turn();
+    CHECK(held.size() == 1);
+  }
+  on.turn();
+}
+
 TEST_CASE("100-continue is sent before the body, and only when it is wanted") {
   served s;
   s.near->write("POST /e HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");

@@ -333,3 +333,35 @@ TEST_CASE("text, noise and broken lists end the session") {
     CHECK(h.end->code == errc::invalid);
   }
 }
+
+namespace {
+/// A carrier that brings what the test says, also between the session's end and the loop's next turn.
+struct told : websocket::connection {
+  explicit told(websocket::sink*& to) : to_(to) {}
+  void start(websocket::sink* to) override { to_ = to; }
+  void send(bool, std::string_view) override {}
+  void ping() override {}
+  void close(std::uint16_t, std::string_view) override {}
+  std::size_t unsent() const override { return 0; }
+  void pause() override {}
+  void resume() override {}
+  websocket::sink*& to_;
+};
+}  // namespace
+
+TEST_CASE("a session that has ended dials for nobody, whatever its carrier still brings") {
+  const auto at = test::make_sim_stage();
+  int dials = 0;
+  tunnel::session_config config;
+  config.on_dial = [&](const tunnel::dial_request&, dialer::dialed) { ++dials; };
+  websocket::sink* to = nullptr;
+  auto session = tunnel::open(at->on(), std::make_unique<told>(to), config, rng(1));
+  const auto ask = tunnel::encode(1, 7, tunnel::frame_type::connect, "tcp/127.0.0.1:1");
+  to->on_message(true, ask);
+  CHECK(dials == 1);
+  SUBCASE("by its owner") { session.reset(); }
+  SUBCASE("by a mistake of the far side") { to->on_message(false, "text"); }
+  to->on_message(true, tunnel::encode(2, 8, tunnel::frame_type::connect, "tcp/127.0.0.1:1"));
+  CHECK(dials == 1);
+  at->settle();
+}
