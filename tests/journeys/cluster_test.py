@@ -199,7 +199,7 @@ def test_three_servers():
             until("three endpoints", lambda: listed(s) == sorted(x.at for x in servers))
         until("roles", lambda: servers[1].kubectl("get", "nodes", "--no-headers").count("control-plane,etcd") == 3)
         admins = [s.admin() for s in servers]
-        for i in range(60):
+        for i in range(30):
             writer, reader = admins[i % 3], admins[(i + 1) % 3]
             name = f"ns{i}"
             expect(writer.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})[0] == 201, name)
@@ -232,7 +232,7 @@ def test_three_servers():
         servers = [s.next_life() for s in reversed(servers)]
         for s in servers:
             s.ready()
-        expect(servers[2].admin().call("GET", "/api/v1/namespaces/ns59")[0] == 200, "a namespace is lost")
+        expect(servers[2].admin().call("GET", "/api/v1/namespaces/ns29")[0] == 200, "a namespace is lost")
     finally:
         stop_all(*servers)
 

@@ -1,6 +1,5 @@
 """What tests of restores and migrations share: a server's next life, commands on its data, and digests of folders."""
 import hashlib
-import json
 import os
 import re
 
@@ -45,8 +44,14 @@ def tree(path):
 
 def mark(node, name):
     """Makes a configmap; its resourceVersion."""
-    return int(json.loads(node.kubectl("create", "configmap", name, "-o", "json"))["metadata"]["resourceVersion"])
+    status, got = node.admin().call("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": name}})
+    if status != 201:
+        raise AssertionError(f"{status} {got}")
+    return int(got["metadata"]["resourceVersion"])
 
 
 def marks(node):
-    return sorted(n.split("/")[1] for n in node.kubectl("get", "configmaps", "-o", "name").split() if "kube-root" not in n)
+    status, got = node.admin().call("GET", "/api/v1/namespaces/default/configmaps")
+    if status != 200:
+        raise AssertionError(f"{status} {got}")
+    return sorted(o["metadata"]["name"] for o in got["items"] if "kube-root" not in o["metadata"]["name"])
