@@ -218,6 +218,8 @@ class Session:
         self.ok("may make roles of what they have", *n, "create", "role", "own", "--verb=get", "--resource=pods", "--as", "ann-" + self.ns)
         self.refused("and of nothing more", *n, "create", "role", "more", "--verb=get", "--resource=nodes", "--as", "ann-" + self.ns,
                      says="attempting to grant RBAC permissions not currently held")
+        self.refused("nor may they be made more later", *n, "patch", "role", "own", "--type=merge", "-p", '{"rules":[{"apiGroups":[""],"resources":["nodes"],"verbs":["get"]}]}',
+                     "--as", "ann-" + self.ns, says="attempting to grant RBAC permissions not currently held")
         if self.number < (1, 27):   # older ones cannot ask for tokens, or not who they are
             return
         token = self.ok("create token", *n, "create", "token", "bot", "--duration=10m").strip()

@@ -144,8 +144,8 @@ def test_schedule():
         node = Node("server", "--disable-agent", "--token", "secret", "--etcd-snapshot-schedule-cron", "@every 1s", "--etcd-snapshot-retention", "2", *flags,
                     home=home, name=f"timed{engine}").ready()
         seen = set()
-        until("five were taken", lambda: seen.update(names(node)) or len(seen) >= 5, process=node.process)
-        until("two are kept", lambda: len(names(node)) <= 2)
+        until("five were taken", lambda: seen.update(names(node)) or len(seen) >= 5, process=node.process, every=0.2)
+        until("two are kept", lambda: len(names(node)) <= 2, every=0.2)
         expect(all(n.startswith(f"etcd-snapshot-timed{engine}-") for n in seen), seen)
         expect(not os.path.exists(f"{at}/.etcd-snapshot-timed{engine}-5.part"), os.listdir(at))
         expect(os.path.exists(f"{at}/.etcd-snapshot-another-5.part"), "another server's was swept")

@@ -1,6 +1,7 @@
 #include "actors/apiserver/auth/authorizer.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace troupe::apiserver {
 namespace {
@@ -115,6 +116,38 @@ std::string_view node_of(const user_info& user) {
   return std::string_view(user.name).substr(node_user_prefix.size());
 }
 
+/// Whether a label of `domain` (before its '/') is one that pods are steered by, and not the kubelet's to set.
+bool is_reserved(std::string_view key) {
+  static constexpr std::string_view own[] = {
+      "kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch",
+      "beta.kubernetes.io/instance-type", "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
+      "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone"};
+  const auto domain = key.substr(0, std::min(key.find('/'), key.size()));
+  const auto within = [&](std::string_view of) { return domain == of || (domain.ends_with(of) && domain[domain.size() - of.size() - 1] == '.'); };
+  if (domain.size() == key.size() || (!within("kubernetes.io") && !within("k8s.io"))) return false;
+  return !within("node.kubernetes.io") && !within("kubelet.kubernetes.io") && std::ranges::find(own, key) == std::end(own);
+}
+
+/// The reserved labels in which the two differ, with commas between.
+std::string reserved_changes(const json& before, const json& after) {
+  std::set<std::string> changed;
+  const auto compare = [&](const json& one, const json& other) {
+    if (!one.is_object()) return;
+    for (const auto& [key, value] : one.items())
+      if (is_reserved(key) && dig(other, key) != value) changed.insert(key);
+  };
+  compare(before, after);
+  compare(after, before);
+  std::string out;
+  for (const auto& key : changed) out += (out.empty() ? "" : ", ") + key;
+  return out;
+}
+
+const json& list_or_empty(const json& of) {
+  static const json none = json::array();
+  return of.is_null() ? none : of;
+}
+
 }  // namespace
 
 verdict authorize(const user_info& user, const target& asked, const node_relation& uses) {
@@ -141,8 +174,26 @@ std::optional<api_error> restrict_create(const user_info& user, const target& as
     return std::nullopt;
   }
   bool own_only = is(asked, "", "nodes") || is(asked, "coordination.k8s.io", "leases");
+  if (is(asked, "", "nodes") && name == node) {
+    const auto labels = reserved_changes(json(), dig(object, "metadata", "labels"));
+    if (labels.empty()) return std::nullopt;
+    return forbidden(*asked.kind, name, "node \"" + std::string(node) + "\" is not allowed to set the following labels: " + labels);
+  }
   if (!own_only || name == node) return std::nullopt;
   return forbidden(*asked.kind, name, "node \"" + std::string(node) + "\" is not allowed to create \"" + name + "\"");
+}
+
+std::optional<api_error> restrict_change(const user_info& user, const target& asked, const json& old, const json& next) {
+  const auto node = node_of(user);
+  if (in_group(user, group_masters) || node.empty() || !asked.kind || asked.sub || !is(asked, "", "nodes")) return std::nullopt;
+  const auto refuse = [&](const std::string& what) {
+    return forbidden(*asked.kind, asked.name, "node \"" + std::string(node) + "\" is not allowed to modify " + what);
+  };
+  const auto differ = [&](const char* part, const char* field) { return list_or_empty(dig(old, part, field)) != list_or_empty(dig(next, part, field)); };
+  if (differ("spec", "taints")) return refuse("taints");
+  if (differ("metadata", "ownerReferences")) return refuse("ownerReferences");
+  if (const auto labels = reserved_changes(dig(old, "metadata", "labels"), dig(next, "metadata", "labels")); !labels.empty()) return refuse("labels: " + labels);
+  return std::nullopt;
 }
 
 api_error refusal(const user_info& user, const target& asked, const verdict& why) {

@@ -34,8 +34,11 @@ struct verdict {
 /// `uses` is asked only for node users.
 verdict authorize(const user_info& user, const target& asked, const node_relation& uses);
 /// What a node user may not do although the path allows it, because the object says more than the path: another
-/// node's Node or Lease. Asked with the decoded body of every create (of any user). Nothing when it is fine.
+/// node's Node or Lease, labels that are not a node's to choose. Asked with the decoded body of every create (of any user).
+/// Nothing when it is fine.
 std::optional<api_error> restrict_create(const user_info& user, const target& asked, const json& object);
+/// Likewise of every change: a node leaves its taints, its owners and the labels that steer pods to it alone.
+std::optional<api_error> restrict_change(const user_info& user, const target& asked, const json& old, const json& next);
 /// The 403 for a refused request, in upstream's words.
 api_error refusal(const user_info& user, const target& asked, const verdict& why);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/apiserver/auth/authorizer.hpp"
 #include "actors/apiserver/messages.hpp"
 #include "actors/apiserver/resources/rules/write.hpp"
 #include "actors/apiserver/resources/service_claims.hpp"
@@ -50,6 +51,12 @@ inline std::optional<api_error> namespace_refusal(const schema::kind& kind, cons
   if (found == known->end()) return namespace_not_found(ns);
   if (!found->second) return namespace_terminating(kind, name, ns);
   return std::nullopt;
+}
+
+/// What the one who asks may not make of an object, although they may write it.
+inline std::optional<api_error> change_refusal(const job& j, const json& old, json& next) {
+  if (auto bad = restrict_change(j.ask.user, *j.ask.what, old, next)) return bad;
+  return j.ask.admit ? j.ask.admit(next) : std::nullopt;
 }
 
 inline write_context context_of(const job& j, wall_time now) {

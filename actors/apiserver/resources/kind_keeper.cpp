@@ -16,7 +16,6 @@
 
 namespace troupe::apiserver {
 namespace {
-
 using outcome = storage::outcome;
 
 class kind_keeper_state {
@@ -322,6 +321,7 @@ class kind_keeper_state {
     auto made = prepare_update(*kind_, old, std::move(std::get<json>(whole)), part_rule(ctx.subresource), ctx);
     if (auto* bad = std::get_if<api_error>(&made)) return refuse(*j, std::move(*bad));
     auto& next = std::get<prepared>(made);
+    if (auto bad = change_refusal(*j, old, next.object)) return refuse(*j, std::move(*bad));
     for (auto& w : next.warnings) j->warnings.push_back(std::move(w));
     // Nothing to write, and so nobody who would compare: what this server has may be old.
     if (next.unchanged) return first_look(*j) ? look_again(j) : answer(*j, present);

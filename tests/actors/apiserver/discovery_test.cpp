@@ -164,6 +164,32 @@ TEST_CASE("a node reaches its own objects and what its pods use") {
   CHECK(restrict_create(node, asked("POST", "/api/v1/nodes"), body("n2"))->code == 403);
   CHECK(restrict_create(node, asked("POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"), body("n2")).has_value());
   CHECK(!restrict_create({"admin", {"system:masters"}}, asked("POST", "/api/v1/nodes"), body("n2")));
+  // Labels that pods are steered by are the administrator's, and so are taints and owners.
+  const auto labelled = [&](json labels, json more = json::object()) {
+    json out = body("n1");
+    out["metadata"]["labels"] = std::move(labels);
+    out.update(more, true);
+    return out;
+  };
+  const auto put = asked("PUT", "/api/v1/nodes/n1");
+  const json plain = labelled({{"kubernetes.io/hostname", "n1"}, {"mine", "1"}});
+  for (const char* label : {"node-restriction.kubernetes.io/team", "a.node-restriction.kubernetes.io/b", "node-role.kubernetes.io/control-plane", "x.k8s.io/y", "kubernetes.io/z"}) {
+    CHECK(restrict_create(node, asked("POST", "/api/v1/nodes"), labelled({{label, "1"}}))->message.find(std::string("set the following labels: ") + label) != std::string::npos);
+    CHECK(restrict_change(node, put, plain, labelled({{"kubernetes.io/hostname", "n1"}, {label, "1"}}))->message.find(std::string("modify labels: ") + label) != std::string::npos);
+    CHECK(restrict_change(node, put, labelled({{label, "1"}}), labelled({{label, "2"}})));
+    CHECK(restrict_change(node, put, labelled({{label, "1"}}), labelled({})));
+    CHECK(!restrict_change(node, put, labelled({{label, "1"}}), labelled({{label, "1"}, {"mine", "2"}})));
+    CHECK(!restrict_change({"admin", {"system:masters"}}, put, plain, labelled({{label, "1"}})));
+  }
+  for (const char* label : {"mine", "example.com/mine", "notkubernetes.io/x", "kubernetes.io/os", "topology.kubernetes.io/zone", "node.kubernetes.io/x", "a.kubelet.kubernetes.io/x"}) {
+    CHECK(!restrict_create(node, asked("POST", "/api/v1/nodes"), labelled({{label, "1"}})));
+    CHECK(!restrict_change(node, put, plain, labelled({{"kubernetes.io/hostname", "n1"}, {label, "1"}})));
+  }
+  const json tainted{{"spec", {{"taints", json::array({{{"key", "k"}, {"effect", "NoSchedule"}}})}}}};
+  CHECK(restrict_change(node, put, labelled({}, tainted), labelled({}))->message.find("is not allowed to modify taints") != std::string::npos);
+  CHECK(!restrict_change(node, put, labelled({}, tainted), labelled({}, tainted)));
+  CHECK(!restrict_change(node, put, labelled({}, {{"spec", {{"taints", json::array()}}}}), labelled({})));
+  CHECK(restrict_change(node, put, plain, labelled({}, {{"metadata", {{"ownerReferences", json::array({{{"name", "x"}}})}}}})));
   // Pods: mirrors of its own static ones, and no others.
   const auto mirror = [](const char* on, bool marked) {
     json pod{{"metadata", {{"name", "p"}}}, {"spec", {{"nodeName", on}}}};
