@@ -4,10 +4,22 @@
 
 namespace troupe::membership {
 namespace {
+constexpr std::string_view socket_scheme = "unix://", socket_name = "client:0";   // etcd wants host:port also of a socket, and makes a file of that name where it runs
+constexpr std::size_t socket_path_max = 107;
 constexpr duration patience = std::chrono::minutes(1), pause = std::chrono::milliseconds(100);
 }
 
 std::string etcd_url(const std::string& host, std::uint16_t port) { return "https://" + to_string(endpoint{host, port}); }
+
+std::string etcd_socket(const keeper_config& config) {
+  auto url = std::string(socket_scheme).append(config.tls_folder).append(1, '/').append(socket_name);
+  if (!config.tls_folder.starts_with('/') || url.size() > socket_scheme.size() + socket_path_max) url.clear();
+  return url;
+}
+
+void clear_socket(net::files& files, const keeper_config& config) {
+  if (const auto url = etcd_socket(config); !url.empty()) static_cast<void>(files.remove(url.substr(socket_scheme.size())));
+}
 
 net::process_order etcd_order(const keeper_config& config, const std::string& name, const std::string& initial, const std::string& state) {
   const auto both = [&](std::uint16_t port) {
@@ -15,8 +27,9 @@ net::process_order etcd_order(const keeper_config& config, const std::string& na
   };
   const auto file = [&](const char* called) { return config.tls_folder + "/" + called; };
   net::process_order order;
+  const std::string socket = etcd_socket(config).empty() ? std::string() : std::string(",").append(socket_scheme).append(socket_name);
   order.arguments = {config.program, "--name=" + name, "--data-dir=" + config.folder,
-      "--listen-client-urls=" + both(config.client_port), "--advertise-client-urls=" + etcd_url(config.address, config.client_port),
+      "--listen-client-urls=" + both(config.client_port) + socket, "--advertise-client-urls=" + etcd_url(config.address, config.client_port),
       "--listen-peer-urls=" + both(config.peer_port), "--initial-advertise-peer-urls=" + etcd_url(config.address, config.peer_port),
       "--cert-file=" + file("server-client.crt"), "--key-file=" + file("server-client.key"), "--trusted-ca-file=" + file("server-ca.crt"), "--client-cert-auth=true",
       "--peer-cert-file=" + file("peer-server-client.crt"), "--peer-key-file=" + file("peer-server-client.key"), "--peer-trusted-ca-file=" + file("peer-ca.crt"), "--peer-client-cert-auth=true",
@@ -25,6 +38,7 @@ net::process_order etcd_order(const keeper_config& config, const std::string& na
       "--snapshot-count=5000", "--quota-backend-bytes=" + std::to_string(config.quota_bytes), "--max-request-bytes=2097152", "--pre-vote=true", "--logger=zap", "--log-outputs=stderr"};
   if (!initial.empty()) order.arguments.insert(order.arguments.end(), {"--initial-cluster=" + initial, "--initial-cluster-state=" + state});
   order.environment = {"GOGC=50"};
+  if (!socket.empty()) order.folder = config.tls_folder;
   return order;
 }
 
@@ -39,6 +53,7 @@ result<std::unique_ptr<lone_etcd>> lone_etcd::start(const rt::world& in, const k
   auto out = std::make_unique<lone_etcd>(for_start{}, in);
   const auto own = how == begins::empty ? name + "=" + etcd_url(config.address, config.peer_port) : std::string();
   auto order = etcd_order(config, name, own, "new");
+  clear_socket(*in.files, config);
   if (how == begins::without_fellows) order.arguments.emplace_back("--force-new-cluster");
   auto child = in.processes->start(std::move(order), [](std::string) {}, [ended = out->ended_](net::process_end end) { ended.set(std::move(end)); });
   if (!child.ok() && child.code() == errc::not_found) return fail(errc::not_found, "embedded etcd needs the program etcd, and there is none in PATH; on Debian: apt-get install etcd-server");

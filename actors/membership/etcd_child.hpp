@@ -9,6 +9,11 @@ namespace troupe::membership {
 
 /// "https://10.0.0.1:2379"
 std::string etcd_url(const std::string& host, std::uint16_t port);
+/// Where this server's own etcd listens without TLS, for who may also read the client's key; "" when its path is relative or
+/// too long for a socket.
+std::string etcd_socket(const keeper_config& config);
+/// Takes away the socket that an etcd which was killed left there: none starts over it. For who is about to start one.
+void clear_socket(net::files& files, const keeper_config& config);
 /// `initial` (the members of a cluster that begins, or that is joined) may be empty when there is data.
 net::process_order etcd_order(const keeper_config& config, const std::string& name, const std::string& initial, const std::string& state);
 

@@ -172,6 +172,7 @@ class keeper_state {
 
   void launch(const std::string& initial, const std::string& state) {
     auto order = etcd_order(config_, us_.name, initial, state);
+    clear_socket(*world_->files, config_);
     const auto run = ++run_;
     auto me = rt::strong<keeper_actor>(self_);
     auto started = world_->processes->start(std::move(order), [me, run](std::string line) { rt::post(me, etcd_said{run, std::move(line)}); },
@@ -283,6 +284,7 @@ class keeper_state {
     waiting_for_.clear();
     auto access = config_.access;
     access.endpoints = std::move(urls);
+    if (auto own = etcd_socket(config_); !own.empty()) access.endpoints.front() = std::move(own);   // spares both TLS
     self_->send(owner_, datastore_ready{std::move(access)});
   }
 

@@ -3,7 +3,8 @@
 // Each operation is one etcd transaction and one revision; many are in flight. Every revision that is shown is etcd's
 // own plus an offset kept in etcd under "troupe/revision-offset", so that moving in from another engine never lets
 // revisions fall. A write whose answer was lost is settled by a fence (docs/decisions/116). Completions run on the
-// engine's one gRPC thread. Nothing of gRPC runs before the first open.
+// engine's one gRPC thread. Nothing of gRPC runs before the first open. Changes name neither the revision they replace nor, when
+// they erase, the one that began: etcd would read every key again for each of its watchers (docs/decisions/175).
 #pragma once
 #include <memory>
 #include <string>

@@ -65,7 +65,6 @@ void feed::open_at(endpoint& at) {
   ask.set_key(everything);        // "\0" to "\0": every key.
   ask.set_range_end(everything);
   ask.set_start_revision(std::max<revision>(1, seen_));
-  ask.set_prev_kv(true);
   ask.set_progress_notify(true);
   ask.set_fragment(true);
   now_ = of;
@@ -111,8 +110,7 @@ void feed::take(pb::WatchResponse& said) {
     one.key = std::move(*kv.mutable_key());
     one.erased = event.type() == pb::Event::DELETE;
     one.version = one.erased ? 0 : kv.version();
-    one.created = core_.shown(one.erased ? event.prev_kv().create_revision() : kv.create_revision());
-    if (event.has_prev_kv()) one.previous = core_.shown(event.prev_kv().mod_revision());
+    if (!one.erased) one.created = core_.shown(kv.create_revision());
     if (!one.erased) one.value = bytes(std::move(*kv.mutable_value()));
     part_.push_back(std::move(one));
   }

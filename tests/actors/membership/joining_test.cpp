@@ -1,3 +1,4 @@
+#include "actors/membership/etcd_child.hpp"
 #include "actors/membership/joining.hpp"
 
 #include <doctest/doctest.h>
@@ -86,4 +87,25 @@ TEST_CASE("a list of members comes back as it was written, and what is no list i
   CHECK(odd->front().name.empty());
   CHECK(odd->front().peer_urls.empty());
   CHECK_FALSE(odd->front().learner);
+}
+
+TEST_CASE("etcd beside its server is reached over a socket in the keys' own folder, or over TLS where no socket can be") {
+  keeper_config with;
+  with.folder = "/d/server/db/etcd";
+  with.tls_folder = "/d/server/tls/etcd";
+  with.address = "10.0.0.1";
+  const auto listens = [&] {
+    for (const auto& word : etcd_order(with, "n", "", "existing").arguments)
+      if (word.starts_with("--listen-client-urls=")) return word;
+    return std::string();
+  };
+  CHECK(etcd_socket(with) == "unix:///d/server/tls/etcd/client:0");
+  CHECK(listens() == "--listen-client-urls=https://10.0.0.1:2379,unix://client:0");
+  CHECK(etcd_order(with, "n", "", "existing").folder == with.tls_folder);
+  for (const auto& folder : {std::string("relative/tls/etcd"), "/" + std::string(107, 'x')}) {
+    with.tls_folder = folder;
+    CHECK(etcd_socket(with).empty());
+    CHECK(listens() == "--listen-client-urls=https://10.0.0.1:2379");
+    CHECK(etcd_order(with, "n", "", "existing").folder.empty());
+  }
 }

@@ -156,7 +156,6 @@ TEST_CASE("one etcd: revisions, strangers, limits and copies") {
     CHECK(seen->at(2).key == "/registry/z");
     const auto next = changes(here, *e, began + 1, 2);
     REQUIRE(next->size() == 1);
-    CHECK(next->at(0).previous == began + 1);
     CHECK(next->at(0).version == 2);
     other.put_all({"/elsewhere/z"});
     other.put_all({"troupe/fence"});
