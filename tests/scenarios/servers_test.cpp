@@ -1,5 +1,6 @@
 // Three servers over one store, three agents, clients at each server; the store loses its leader, a server its road to
-// the store, feeds lag, histories are compacted away, servers die and come back. Invariants: what clients were told is
+// the store, feeds lag, histories are compacted away, the store is full, a member's disk fails to sync under the leader, servers die
+// and come back. Invariants: what clients were told is
 // one order of writes, and no acknowledged write is lost; never two servers' terms at once; once healed every server
 // serves, and the endpoints of `kubernetes` are the servers that live; the same seed gives the same run.
 //
@@ -30,7 +31,7 @@ std::string path_of(const std::string& key) { return collection + "/" + key; }
 struct verdict {
   std::string broken;          ///< The first invariant that did not hold; empty when all did.
   std::uint64_t digest = 0, steps = 0;
-  std::size_t asked = 0, committed = 0, unknown = 0, terms = 0, losses = 0;
+  std::size_t asked = 0, committed = 0, unknown = 0, terms = 0, losses = 0, full = 0;
 };
 
 /// Which server's term it is, by what they log; a dead server's is over.
@@ -79,6 +80,7 @@ class workload {
   bool all_read() const { return reading_ == 0; }
   std::size_t unread() const { return unread_; }
   const std::vector<entry>& history() const { return history_; }
+  std::size_t full = 0;   ///< How many were told that there is no room.
 
  private:
   struct known { std::int64_t revision = 0; json object; };
@@ -154,6 +156,7 @@ class workload {
       one.end = INT64_MAX;   // it may be applied after the answer
     } else {
       one.outcome = entry::said::refused;
+      full += got.status == 507;
     }
   }
 
@@ -173,7 +176,7 @@ struct fault {
   unsigned what = 0;
   std::string who;
 };
-constexpr unsigned fault_kinds = 6;
+constexpr unsigned fault_kinds = 8;
 
 struct stage {
   cluster& c;
@@ -196,6 +199,12 @@ struct stage {
       case 2: return store.lag(f.who, duration::zero(), std::chrono::milliseconds(dice.below(3000)));
       case 3: return crash(f.who);
       case 4: return store.cut_off(f.who);   // and a compaction at its end
+      case 5: return store.fill_up();
+      // A sync that fails ends that etcd, and a write that was torn is gone or not: here the leader's, beside this server.
+      case 6:
+        store.cut_off(f.who);
+        store.lose_leader();
+        return void(c.run().plan().in(std::chrono::milliseconds(500 + dice.below(1500)), [this] { store.find_leader(); }));
       default: return c.net().black_hole(f.who);
     }
   }
@@ -206,6 +215,8 @@ struct stage {
       case 2: return store.lag(f.who, duration::zero(), duration::zero());
       case 3: return start(f.who);
       case 4: return store.compact(), store.reconnect(f.who);
+      case 5: return store.make_room();
+      case 6: return store.reconnect(f.who);
       default: return c.net().heal();
     }
   }
@@ -339,6 +350,7 @@ verdict play(std::uint64_t seed) {
   out.steps = c.run().steps();
   out.terms = who_leads.begun;
   out.losses = c.said("datastore.changes_lost").size();
+  out.full = clients.full;
   for (const auto& one : clients.history()) {
     ++out.asked;
     out.committed += one.what != entry::kind::read && one.outcome == entry::said::committed;
@@ -366,11 +378,12 @@ TEST_CASE("three servers over one store lose no write, lead one at a time and al
     sum.unknown += v.unknown;
     sum.terms += v.terms;
     sum.losses += v.losses;
+    sum.full += v.full;
     INFO("repeat with: TROUPE_SEED=" << seed << " build/tests/scenarios/scenario_tests -tc='three servers*'");
     REQUIRE(v.broken == "");
   }
   MESSAGE(count << " seeds, " << sum.steps << " messages, " << sum.asked << " requests, " << sum.committed << " writes, " << sum.unknown
-                << " of unknown fate, " << sum.terms << " terms, " << sum.losses << " feeds lost");
+                << " of unknown fate, " << sum.terms << " terms, " << sum.losses << " feeds lost, " << sum.full << " without room");
 }
 
 TEST_CASE("three servers over one store: the same seed gives the same run, another seed another") {
