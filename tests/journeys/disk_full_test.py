@@ -147,6 +147,43 @@ def test_etcd():
     expect(again.terminate() == 0, again.said())
 
 
+def delete_all_but_three(writer, admin):
+    """What deletions were answered with."""
+    seen = {}
+    for name in list(writer.kept)[3:]:   # a member that is defragmented is deaf for a moment
+        def gone():
+            status, got = admin.call("DELETE", f"{MAPS}/{name}")
+            seen[status] = got
+            return status in (200, 404)
+        until("a deletion is taken", gone)
+        del writer.kept[name]
+    expect(set(seen) <= {200, 404, 503, 504}, seen)
+    return seen
+
+
+def test_quota_of_a_cluster():
+    """three servers whose etcd reaches its quota: each answers 507 and reads, each says so once, and all go on after deletions"""
+    flags = ("--disable-agent", "--token", "t", "--etcd-quota-bytes", str(24 << 20))
+    first = Node("server", "--cluster-init", *flags).ready()
+    servers = [first, *(Node("server", "--server", first.url, *flags) for _ in range(2))]
+    admins = [s.ready().admin() for s in servers]
+    writer = Writer()
+    status, got = writer.until_refused(admins[0], 400_000)
+    expect(status == 507, got)
+    for admin in admins:
+        expect(writer.write(admin, 10)[0] == 507, "still full, at every server")
+        expect(admin.call("GET", f"{MAPS}/m1")[0] == 200, "reads go on")
+    delete_all_but_three(writer, admins[1])
+    for server, admin in zip(servers, admins):
+        until(f"room at {server.name}", lambda a=admin: writer.write(a, 10)[0] == 201, 120)
+    for server in servers:
+        server.says("datastore.space_found")
+        expect(server.said().count("datastore.space_exceeded") == 1, server.said())
+    writer.check(admins[2])
+    for server in reversed(servers):
+        expect(server.terminate() == 0, server.said())
+
+
 def test_quota_of_embedded_etcd():
     """an etcd of ours whose file reaches its quota is answered with 507 once said in the log, and goes on by itself after deletions"""
     server = Node("server", "--cluster-init", "--disable-agent", "--token", "t", "--etcd-quota-bytes", str(24 << 20)).ready()
@@ -159,15 +196,7 @@ def test_quota_of_embedded_etcd():
     expect(server.said().count("datastore.space_exceeded") == 1, server.said())
     expect_in("etcdctl", server.said())
     expect(admin.call("GET", f"{MAPS}/m1")[0] == 200, "reads go on")
-    seen = {}
-    for name in list(writer.kept)[3:]:   # a member that is defragmented is deaf for a moment
-        def gone():
-            status, got = admin.call("DELETE", f"{MAPS}/{name}")
-            seen[status] = got
-            return status in (200, 404)
-        until("a deletion is taken", gone)
-        del writer.kept[name]
-    expect(set(seen) <= {200, 404, 503, 504}, seen)
+    seen = delete_all_but_three(writer, admin)
     print("    deletions were answered with", sorted(seen), *(got.get("message") for status, got in seen.items() if status > 404), flush=True)
     until("room by itself", lambda: writer.write(admin, 10)[0] == 201, 120)
     server.says("datastore.space_found")
