@@ -3,6 +3,7 @@
 The oldest, the newest and the one on the PATH do all of it, those between what clients of different ages do differently;
 TROUPE_TEST_EVERY_KUBECTL=1 lets every one do all.
 """
+import base64
 import concurrent.futures
 import json
 import os
@@ -228,7 +229,20 @@ class Session:
         self.ok("the token speaks for the account", *n, *as_bot, "get", "pods", says=("p ",))
         self.refused("and not for more", *n, *as_bot, "get", "secrets", says=f'User "{bot}" cannot list resource "secrets"')
         self.ok("whoami knows it", *as_bot, "auth", "whoami", says=(bot, "system:serviceaccounts:" + self.ns))
+        lasting = json.dumps({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+                              "metadata": {"name": "lasting", "annotations": {"kubernetes.io/service-account.name": "bot"}}})
+        self.ok("a Secret may ask for a token that lasts", *n, "apply", "-f", "-", stdin=lasting, says=("secret/lasting created",))
+        data = self.get("secret", "lasting").get("data", {})
+        self.tally.check(self.named("and has it at once, with what else a client needs"), set(data) == {"token", "ca.crt", "namespace"}, list(data))
+        kept = ("--kubeconfig", "/dev/null", "--server", f"https://{ADDRESS}:6443", "--insecure-skip-tls-verify", "--token", base64.b64decode(data.get("token", "")).decode())
+        self.ok("it speaks for the account", *n, *kept, "get", "pods", says=("p ",))
+        self.ok("applied again it stays", *n, "apply", "-f", "-", stdin=lasting, says=("secret/lasting unchanged",))
+        self.refused("an account that is not there has none", *n, "apply", "-f", "-", stdin=lasting.replace('"bot"', '"nobody"').replace('"lasting"', '"other"'),
+                     says='serviceaccount "nobody" not found')
         self.ok("delete sa", *n, "delete", "sa", "bot")
+        gone = wait_for(lambda: not self.get("secret", "lasting"))
+        self.tally.check(self.named("the Secret goes with its account"), gone)
+        self.refused("and its token is void", *n, *kept, "get", "pods", says="nauthorized")
         self.refused("an account that is gone takes its tokens with it", *n, *as_bot, "get", "pods", says="nauthorized")
 
     def workloads(self):

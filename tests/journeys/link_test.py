@@ -131,7 +131,7 @@ class Watcher(threading.Thread):
     def __init__(self, agent, context, revision):
         super().__init__(daemon=True)
         self.agent, self.context, self.revision = agent, context, revision
-        self.names, self.broken, self.cuts, self.stopping = [], "", 0, threading.Event()
+        self.names, self.broken, self.cuts, self.relisted, self.stopping = [], "", 0, 0, threading.Event()
         self.start()
 
     def run(self):
@@ -149,14 +149,27 @@ class Watcher(threading.Thread):
                         break
                     event = json.loads(line)
                     if event["type"] == "ERROR":
-                        self.broken = f"the watch could not go on: {line!r}"
-                        return
+                        self.list_anew(line)
+                        break
                     self.revision = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] == "ADDED":
                         self.names.append(event["object"]["metadata"]["name"])
             except (OSError, http.client.HTTPException, ValueError):
                 pass
             self.cuts += 1
+
+    def list_anew(self, line):
+        """What clients do when a server that has only just started does not know the revision they come with."""
+        if json.loads(line)["object"].get("code") != 410:
+            self.broken = f"the watch could not go on: {line!r}"
+            return
+        connection = http.client.HTTPSConnection(self.agent.at, 6444, context=self.context, timeout=10)
+        connection.request("GET", MAPS)
+        listed = json.loads(connection.getresponse().read())
+        new = [o["metadata"] for o in listed["items"] if int(o["metadata"]["resourceVersion"]) > int(self.revision)]
+        self.names += [m["name"] for m in sorted(new, key=lambda m: int(m["resourceVersion"]))]
+        self.revision = listed["metadata"]["resourceVersion"]
+        self.relisted += 1
 
 
 class Load:
@@ -193,7 +206,7 @@ class Load:
         expect(not failed, f"{len(failed)} requests failed although a server lived: {failed[:3]}\n" + self.askers[0].agent.said()[-3000:])
         took = [t for a in self.askers for b, t in a.took if b > since - 0.5]
         rows = [sum(low <= t < high for t in took) for low, high in zip((0, *EDGES), EDGES)]
-        print(f"    {what}: {sum(len(a.took) for a in self.askers)} requests, {sum(a.retried for a in self.askers)} asked twice, watch cut {self.watcher.cuts} times, "
+        print(f"    {what}: {sum(len(a.took) for a in self.askers)} requests, {sum(a.retried for a in self.askers)} asked twice, watch cut {self.watcher.cuts} times and begun anew {self.watcher.relisted}, "
               f"longest {max(took):.2f} s; s: " + " ".join(f"<{e:g}:{n}" for e, n in zip(EDGES, rows) if n), flush=True)
 
 

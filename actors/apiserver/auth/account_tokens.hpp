@@ -33,6 +33,10 @@ inline constexpr duration token_life_most = std::chrono::hours(24) * 365;
 /// does the same, and claims when it should have been renewed.
 inline constexpr duration token_life_of_pods = std::chrono::seconds(3607);
 
+/// A Secret of type kubernetes.io/service-account-token is read once and copied to where nobody renews it. It ends with its Secret,
+/// and with its account.
+inline constexpr duration token_life_of_secrets = std::chrono::hours(24) * 3650;
+
 struct token_config {
   std::string issuer;                    ///< "https://kubernetes.default.svc.cluster.local"
   std::vector<std::string> audiences;    ///< Those of the API itself; the first is a token's when none is asked for.

@@ -242,6 +242,7 @@ bool guard::lacks_account(const target& asked) const {
 admission guard::admit(const user_info& user, const target& asked) {
   if (!asked.kind || !asked.subresource.empty()) return nullptr;
   if (asked.kind->group == rbac_group) return admit_role(user, asked);
+  if (asked.kind->plural == "secrets" && asked.kind->group.empty()) return admit_secret(asked);
   if (asked.kind->plural != "pods" || !asked.kind->group.empty() || asked.what != verb::create) return nullptr;
   // Snapshots never change: the keeper may look into them on its own thread.
   return [pods = asked.kind, accounts = all_(kind_of("", "serviceaccounts")), classes = all_(kind_of("scheduling.k8s.io", "priorityclasses"))](json& pod) {
@@ -260,6 +261,26 @@ admission guard::admit(const user_info& user, const target& asked) {
     };
     return admit_pod(*pods, pod, around);
   };
+}
+
+admission guard::admit_secret(const target& asked) {
+  if (asked.what != verb::create && asked.what != verb::update && asked.what != verb::patch) return nullptr;
+  token_surroundings around;
+  around.fresh = asked.what == verb::create;
+  around.account = [accounts = all_(kind_of("", "serviceaccounts"))](const std::string& ns, const std::string& name) { return find_in(accounts, ns + "/" + name); };
+  around.root_ca = [maps = all_(kind_of("", "configmaps"))](const std::string& ns) {
+    const auto found = find_in(maps, ns + "/kube-root-ca.crt");
+    return found ? text_or(dig(*found, "data", "ca.crt")) : std::string();
+  };
+  around.issue = [tokens = tokens_, now = world_->wall->now(), id = world_->chance->uuid()](const json& account, const std::string& secret, const std::string& uid) {
+    auto claims = plan_token(account, json::object(), tokens.config(), now);
+    if (!claims.ok()) return result<std::string>(claims.why());
+    claims->bound = {"Secret", secret, uid};
+    claims->expires = now + std::chrono::duration_cast<wall_time::duration>(token_life_of_secrets);
+    claims->id = id;
+    return tokens.issue(*claims);
+  };
+  return [secrets = asked.kind, around = std::move(around)](json& secret) { return admit_token_secret(*secrets, secret, around); };
 }
 
 /// Nobody hands out more than they have: upstream's rule against escalation.

@@ -52,6 +52,7 @@ class guard {
   void grant_token(const target& asked, const net::http::request& ask, net::http::exchange& to);
   std::optional<api_error> bind_token(account_claims& claims) const;
   admission admit_role(const user_info& user, const target& asked);
+  admission admit_secret(const target& asked);
 
   const rt::world* world_ = nullptr;
   guard_config config_;

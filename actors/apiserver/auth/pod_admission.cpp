@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/apiserver/auth/account_tokens.hpp"
+#include "basis/bytes.hpp"
 
 namespace troupe::apiserver {
 namespace {
@@ -101,6 +102,34 @@ std::optional<api_error> settle_priority(const schema::kind& pods, json& pod, co
 std::optional<api_error> admit_pod(const schema::kind& pods, json& pod, const pod_surroundings& around) {
   if (auto no = settle_account(pods, pod, around)) return no;
   return settle_priority(pods, pod, around);
+}
+
+std::optional<api_error> admit_token_secret(const schema::kind& secrets, json& secret, const token_surroundings& around) {
+  if (text_or(dig(secret, "type")) != "kubernetes.io/service-account-token") return std::nullopt;
+  auto& meta = secret["metadata"];
+  const auto name = text_or(dig(meta, "name")), ns = text_or(dig(meta, "namespace"));
+  const auto wanted = text_or(dig(meta, "annotations", "kubernetes.io/service-account.name"));
+  const auto account = around.account(ns, wanted);
+  if (!account && !around.fresh) return std::nullopt;   // it goes with its account, and that takes a change or two
+  if (!account) return forbidden(secrets, name, "error looking up service account " + ns + "/" + wanted + ": serviceaccount \"" + wanted + "\" not found");
+  const auto uid = text_or(dig(*account, "metadata", "uid"));
+  meta["annotations"]["kubernetes.io/service-account.uid"] = uid;
+  auto& owners = meta["ownerReferences"];
+  if (!owners.is_array()) owners = json::array();
+  const bool owned = std::any_of(owners.begin(), owners.end(), [&](const json& one) { return text_or(dig(one, "uid")) == uid; });
+  if (!owned) owners.push_back({{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"name", wanted}, {"uid", uid}});
+  auto& data = secret["data"];
+  if (!data.is_object()) data = json::object();
+  const auto lacks = [&](const char* key) { return text_or(dig(data, key)).empty(); };
+  if (lacks("token")) {
+    auto token = around.issue(*account, name, text_or(dig(meta, "uid")));
+    if (!token.ok()) return internal_error(token.why().note);
+    data["token"] = to_base64(*token);
+  }
+  if (lacks("ca.crt"))
+    if (const auto ca = around.root_ca(ns); !ca.empty()) data["ca.crt"] = to_base64(ca);
+  if (lacks("namespace")) data["namespace"] = to_base64(ns);
+  return std::nullopt;
 }
 
 }  // namespace troupe::apiserver

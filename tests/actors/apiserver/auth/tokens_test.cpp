@@ -100,6 +100,43 @@ TEST_CASE("a token lives as long as it was asked to, a pod's for a year, and no 
   CHECK_FALSE(plan(R"({"boundObjectRef":{"kind":"Service","name":"p"}})").ok());
 }
 
+TEST_CASE("a Secret that asks for its account's token has it at once, keeps it, and goes with the account") {
+  const auto& secrets = *schema::find("", "v1", "secrets");
+  token_surroundings around;
+  int issued = 0;
+  around.account = [](const std::string& ns, const std::string& name) -> std::optional<json> {
+    if (ns != "n" || name != "bot") return std::nullopt;
+    return *parse_json(R"({"metadata":{"name":"bot","uid":"a-1"}})");
+  };
+  around.root_ca = [](const std::string&) { return std::string("PEM"); };
+  around.issue = [&](const json& account, const std::string& secret, const std::string& uid) -> result<std::string> {
+    return text_or(dig(account, "metadata", "name")) + "/" + secret + "/" + uid + "/" + std::to_string(++issued);
+  };
+  const auto made = [](const char* account, const char* type = "kubernetes.io/service-account-token") {
+    return json{{"type", type}, {"metadata", {{"name", "s"}, {"namespace", "n"}, {"uid", "s-1"}, {"annotations", {{"kubernetes.io/service-account.name", account}}}}}};
+  };
+  auto secret = made("bot");
+  REQUIRE_FALSE(admit_token_secret(secrets, secret, around).has_value());
+  CHECK(secret["data"] == json{{"token", to_base64("bot/s/s-1/1")}, {"ca.crt", to_base64("PEM")}, {"namespace", to_base64("n")}});
+  CHECK(secret["metadata"]["annotations"]["kubernetes.io/service-account.uid"] == "a-1");
+  CHECK(secret["metadata"]["ownerReferences"] == *parse_json(R"([{"apiVersion":"v1","kind":"ServiceAccount","name":"bot","uid":"a-1"}])"));
+  const auto before = secret;
+  around.fresh = false;
+  REQUIRE_FALSE(admit_token_secret(secrets, secret, around).has_value());
+  CHECK(secret == before);
+  secret["data"].erase("token");   // who replaces it without one gets another
+  REQUIRE_FALSE(admit_token_secret(secrets, secret, around).has_value());
+  CHECK(secret["data"]["token"] == to_base64("bot/s/s-1/2"));
+  auto orphan = made("gone");
+  REQUIRE_FALSE(admit_token_secret(secrets, orphan, around).has_value());
+  CHECK(orphan == made("gone"));
+  around.fresh = true;
+  CHECK(admit_token_secret(secrets, orphan, around)->message == "secrets \"s\" is forbidden: error looking up service account n/gone: serviceaccount \"gone\" not found");
+  auto other = made("bot", "Opaque");
+  REQUIRE_FALSE(admit_token_secret(secrets, other, around).has_value());
+  CHECK(other == made("bot", "Opaque"));
+}
+
 TEST_CASE("a pod gets its account's token once per container that has none, and its priority; a missing account refuses it") {
   const auto& pods = *schema::find("", "v1", "pods");
   pod_surroundings around;
