@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "actors/node/node.hpp"
+#include "actors/node/prepare.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/console/callboard.hpp"
 #include "bin/memory.hpp"
@@ -110,8 +111,9 @@ class ending {
 
 enum class phase : int { running, refused, stopped };
 
+/// `trouble`: what stands in the way of a start and may pass by itself, if anything.
 template <class Config, class Start>
-int run(Config config, const run_options& options, Start start) {
+int run(Config config, const run_options& options, Start start, std::optional<std::string> (*trouble)(const rt::world&, const Config&) = nullptr) {
   if (const auto wrong = problems(config); !wrong.empty()) {
     for (const auto& w : wrong) std::fprintf(stderr, "troupe: %s\n", w.c_str());
     return 2;
@@ -136,6 +138,11 @@ int run(Config config, const run_options& options, Start start) {
     now = phase::refused;
   };
   tell.on_stopped = [&] { now = phase::stopped; };
+  for (std::optional<std::string> why; trouble && (why = trouble(world.get(), config));) {
+    if (!shown.busy()) shown.wait_for(*why);
+    shown.look();
+    if (end.asked(250)) return 0;
+  }
   auto root = start(world.get(), std::move(config), tell);
   if (!root.ok()) {
     std::fprintf(stderr, "troupe: %s\n", root.why().note.c_str());
@@ -169,7 +176,7 @@ int run_server(node::server_config config, const run_options& options) {
   if (config.cluster_reset) return run_reset(std::move(config));
   return run(std::move(config), options, [](const rt::world& in, node::server_config c, node::observer tell) {
     return node::start_server(in, std::move(c), std::move(tell));
-  });
+  }, node::clock_trouble);
 }
 int run_agent(node::agent_config config, const run_options& options) {
   return run(std::move(config), options, [](const rt::world& in, node::agent_config c, node::observer tell) {

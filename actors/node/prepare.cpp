@@ -6,6 +6,15 @@
 
 namespace troupe::node {
 
+std::optional<std::string> clock_trouble(const rt::world& in, const server_config& config) {
+  const auto text = in.files->read(config.data_folder + "/server/tls/server-ca.crt");
+  if (!text.ok()) return std::nullopt;
+  const auto facts = in.issuer->read(*text);
+  const auto now = in.wall->now();
+  if (!facts.ok() || facts->not_before <= now) return std::nullopt;
+  return "the clock: it shows " + to_rfc3339(now) + ", and this cluster's authority began " + to_rfc3339(facts->not_before) + "; set it right (`timedatectl`), the start goes on by itself";
+}
+
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell) {
   const auto step = [&](const std::string& text) { if (tell.on_step) tell.on_step(text); };
   auto out = std::make_shared<prepared_server>();

@@ -1,5 +1,7 @@
 // What a server settles before it has actors: name, folders, keys, and the store that is its own.
 #pragma once
+#include <optional>
+
 #include "actors/apiserver/auth/guard.hpp"
 #include "actors/controllers/servers.hpp"
 #include "actors/node/ground.hpp"
@@ -13,6 +15,10 @@ struct prepared_server {
   std::unique_ptr<storage::engine> engine;    ///< Likewise.
   bool moves = false;                         ///< From a store of its own to the etcd that begins.
 };
+/// What to wait for when this machine's clock cannot be right: it is before the authority of the server in `config.data_folder`
+/// began, and whatever were signed by it now would begin and end at a wrong time. Nothing when there is none, or all is well.
+std::optional<std::string> clock_trouble(const rt::world& in, const server_config& config);
+
 /// Blocks for files. Fails with the reason in words for the person who started it.
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell);
 

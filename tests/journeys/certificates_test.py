@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import time
 
-from harness import Node, expect, expect_in, run, run_binary, until, write
+from harness import Node, expect, expect_in, folder, run, run_binary, until, write
 
 
 def served(host, port):
@@ -52,6 +52,36 @@ def test_renewal_while_running():
     expect(status == "True", status)
     agent.terminate()
     server.terminate()
+
+
+def begin_later(server, seconds):
+    """The server's authority, with the same key and name, as if made `seconds` from now."""
+    tls, work = server.home + "/data/server/tls", folder("authority")
+    write(work + "/index.txt", "")
+    write(work + "/serial", "01")
+    write(work + "/cnf", f"[ca]\ndefault_ca=d\n[d]\ndatabase={work}/index.txt\nserial={work}/serial\nnew_certs_dir={work}\ndefault_md=sha256\npolicy=p\n"
+                         "unique_subject=no\n[p]\ncommonName=supplied\n[e]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,digitalSignature\n"
+                         "subjectKeyIdentifier=hash\n")
+    at = lambda s: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + s))  # noqa: E731
+    for line in (f"x509 -x509toreq -in {tls}/server-ca.crt -signkey {tls}/server-ca.key -out {work}/csr",
+                 f"ca -batch -notext -selfsign -config {work}/cnf -extensions e -preserveDN -keyfile {tls}/server-ca.key -in {work}/csr -out {tls}/server-ca.crt "
+                 f"-startdate {at(seconds)} -enddate {at(864000)}"):
+        done = subprocess.run(["openssl", *line.split()], capture_output=True, text=True, check=False)
+        expect(done.returncode == 0, done.stderr)
+
+
+def test_clock_behind():
+    """A server whose clock is before its own authority says so, waits, ends when asked, and starts by itself once the time has come."""
+    server = Node("server", "--disable-agent").ready()
+    server.terminate()
+    begin_later(server, 6)
+    again = Node("server", "--disable-agent", home=server.home, at=server.at, name=server.name)
+    again.says("waiting for the clock: it shows .* and this cluster's authority began .*; set it right")
+    expect("certificates and tokens ready" not in again.said(), "certificates were made by a clock that is wrong")
+    expect(again.terminate() == 0, again.said())
+    last = Node("server", "--disable-agent", home=server.home, at=server.at, name=server.name).ready()
+    expect(last.admin().call("GET", "/readyz") == (200, "ok"), last.said())
+    last.terminate()
 
 
 def test_check():
