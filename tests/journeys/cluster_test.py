@@ -77,6 +77,9 @@ def leader(servers):
     return next((s for s in servers if holder.startswith(s.name + "_")), None)
 
 
+PAUSE = 0.01   # s between a client's writes: a steady load; as fast as it goes would only take the processors from other tests
+
+
 class Client(threading.Thread):
     """Creates, updates and reads one object after the other at one server, and writes down what it was told."""
     clock = itertools.count(1)
@@ -129,10 +132,11 @@ class Client(threading.Thread):
         if status == 200:
             at = int(got["metadata"]["resourceVersion"])
             self.commits.append(time.monotonic())
-            self.stopping.wait(0.004)   # a steady load; as fast as it goes would only take the processors from other tests
             self.note("update", key, begun, "committed", expected=expected, value=value, revision=at)
+            self.stopping.wait(PAUSE)
         elif status == 409:
             self.note("update", key, begun, "conflict", expected=expected, value=value)
+            self.stopping.wait(PAUSE)
         elif status == 504:
             self.note("update", key, begun, "unknown", expected=expected, value=value)
         else:

@@ -153,6 +153,8 @@ def test_reset_after_a_kill():
     names = [f"m{i:02}" for i in range(12)]
     for name in names:
         mark(one, name)
+    for s in servers:   # two of three make an acknowledgement; what the third has not heard of it cannot keep
+        until(f"{s.name} has all", lambda: marks(s) == names, every=0)
     for s in servers:
         s.process.kill()
     for s in servers:
