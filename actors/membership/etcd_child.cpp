@@ -18,6 +18,7 @@ std::string etcd_socket(const keeper_config& config) {
 }
 
 void clear_socket(net::files& files, const keeper_config& config) {
+  if (files.in_use(config.folder + "/member/snap/db")) return;   // another server's etcd lives on it: its socket is not ours to take
   if (const auto url = etcd_socket(config); !url.empty()) static_cast<void>(files.remove(url.substr(socket_scheme.size())));
 }
 
