@@ -75,8 +75,8 @@ struct change {
   revision at = 0;
   std::string key;
   bytes value;                 ///< Empty when erased.
-  revision created = 0;        ///< Of the key's present life; when erased, of the one that ended.
-  revision previous = 0;       ///< The revision it replaces; 0 when it was absent.
+  revision created = 0;        ///< Of the key's present life; when erased, of the one that ended, or 0 where that is not known (etcd).
+  revision previous = 0;       ///< The revision it replaces; 0 when it was absent, and where it is not known (etcd).
   std::int64_t version = 0;    ///< 0 when erased.
   bool erased = false;
 };
