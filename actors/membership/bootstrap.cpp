@@ -17,7 +17,7 @@ constexpr std::array<bootstrap_file, 15> files{{
     {"ClientCA", "tls/client-ca.crt"}, {"ClientCAKey", "tls/client-ca.key"},
     {"ServiceKey", "tls/service.key"}, {"PasswdFile", "cred/passwd"},
     {"RequestHeaderCA", "tls/request-header-ca.crt"}, {"RequestHeaderCAKey", "tls/request-header-ca.key"},
-    {"EncryptionConfig", "cred/encryption-config.json"}, {"EncryptionHash", "cred/encryption-state.json"},
+    {"EncryptionConfig", "cred/encryption-config.json", true}, {"EncryptionHash", "cred/encryption-state.json", true},
     {"EtcdTimers", "cred/etcd-timers.json"},   // ours: members must agree on them
 }};
 
@@ -60,7 +60,10 @@ result<std::vector<change>> changes_for(const net::files& to, const std::string&
     if (present.ok() && *present == text) continue;
     const auto stamp = parse_rfc3339(found->is_object() ? text_or(dig(*found, "Timestamp")) : std::string());
     const auto written = to.written_at(path);
-    if (present.ok() && stamp.ok() && written.ok() && *written >= *stamp + newer_by) newer += (newer.empty() ? "" : ", ") + path;
+    if (present.ok() && stamp.ok() && written.ok() && *written >= *stamp + newer_by) {
+      if (file.changes) continue;
+      newer += (newer.empty() ? "" : ", ") + path;
+    }
     changes.push_back({path, std::move(text)});
   }
   if (!newer.empty())

@@ -17,6 +17,7 @@ namespace troupe::membership {
 struct bootstrap_file {
   std::string_view field;      ///< "ServerCA"
   std::string_view path;       ///< Below <data>/server.
+  bool changes = false;        ///< In a cluster's life: a newer one on disk is kept, what holds is settled elsewhere (secrets/key_record.hpp).
 };
 std::span<const bootstrap_file> bootstrap_files() noexcept;
 

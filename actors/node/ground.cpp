@@ -91,8 +91,8 @@ result<std::optional<secrets::encryption>> settle_encryption(const rt::world& in
   // In a cluster whose servers share a datastore the others would not know the key.
   const bool shared = on.kept_in == store::embedded_etcd || on.kept_in == store::external_etcd;
   if (shared && in.files->exists(on.folder + "/tls/server-ca.key"))
-    return fail(errc::invalid, "--secrets-encryption: this server's cluster was begun without it, and its other servers would not know the key; begin a "
-                               "cluster with --secrets-encryption on every server, or leave it out");
+    return fail(errc::invalid, "--secrets-encryption: this server's cluster was begun without it, and its other servers do not know a key that is made here; "
+                               "leave the flag out, and switch encryption on with `troupe secrets-encrypt enable` while the servers run");
   auto made = secrets::make_encryption(in, on.folder);
   if (!made.ok()) return made.why();
   return found(std::move(*made));

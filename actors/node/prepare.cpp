@@ -55,6 +55,15 @@ apiserver::guard_config guard_of(const ground& on, const server_keys& keys) {
   return out;
 }
 
+secrets::keys_config keys_config_of(const rt::world& in, const ground& on, const server_keys& keys) {
+  secrets::keys_config out;
+  out.folder = on.folder;
+  out.node = on.node;
+  out.now = keys.encryption;
+  out.seal = secrets::keys_seal(*in.issuer, keys.pki.server_ca.key);
+  return out;
+}
+
 controllers::presence_config presence_of(const rt::world& in, const ground& on, bool member) {
   controllers::presence_config alive;
   alive.node = on.node;

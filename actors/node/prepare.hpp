@@ -5,6 +5,7 @@
 #include "actors/apiserver/auth/guard.hpp"
 #include "actors/controllers/servers.hpp"
 #include "actors/node/ground.hpp"
+#include "actors/secrets/key_keeper.hpp"
 
 namespace troupe::node {
 
@@ -24,6 +25,9 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
 
 /// Whom the API believes, and with which keys it makes tokens.
 apiserver::guard_config guard_of(const ground& on, const server_keys& keys);
+
+/// For the keeper of a shared store's keys of Secrets.
+secrets::keys_config keys_config_of(const rt::world& in, const ground& on, const server_keys& keys);
 
 /// How this server shows the others that it lives, and what its node shall be marked with. `member`: it has etcd of its own.
 controllers::presence_config presence_of(const rt::world& in, const ground& on, bool member);

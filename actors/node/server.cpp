@@ -220,6 +220,8 @@ class server_state {
     return made;
   }
 
+  const apiserver::kind_keeper_actor& secrets_keeper() const { return keepers_.at(model::schema::find("", "v1", "secrets")->index); }
+
   void make_api() {
     std::vector<apiserver::kind_keeper_actor> namespaced;
     for (const auto& kind : model::schema::kinds()) {
@@ -250,7 +252,11 @@ class server_state {
     api.kubelet_trust = keys_.pki.server_ca.certificates;
     gate_ = keep(apiserver::make_gate(*world_, std::move(api), keepers_, caf::actor_cast<tunnel::dialer_actor>(reach_.egress)));
 
-    if (shared()) self_->send(shard_, datastore::watch_standing{caf::actor_cast<datastore::standing_listener_actor>(gate_)});
+    // What an earlier life with servers beside this one agreed on with them holds no more.
+    if (!shared()) return rt::post(shard_, datastore::commit_operation{{storage::operation::kind::erase, secrets::keys_key, {}, 0}});
+    self_->send(shard_, datastore::watch_standing{caf::actor_cast<datastore::standing_listener_actor>(gate_)});
+    shared_keys_ = keep(secrets::make_key_keeper(*world_, keys_config_of(*world_, on_, keys_), caf::actor_cast<datastore::writer_actor>(shard_),
+                                                 caf::actor_cast<secrets::rewriter_actor>(secrets_keeper()), client_as("system:k3s-supervisor", {"system:masters"})));
   }
 
   /// Port 6443 without the API: what agents and other servers ask before it stands.
@@ -296,6 +302,10 @@ class server_state {
 
   void load() {
     loading_ = true;
+    if (!shared_keys_) return load_objects();
+    self_->request(shared_keys_, caf::infinite, secrets::learn_keys{}).then([this](bool) { load_objects(); }, [this](caf::error& why) { give_up(rt::reason(why).note); });
+  }
+  void load_objects() {
     left_ = keepers_.size();
     auto sink = caf::actor_cast<apiserver::change_sink_actor>(gate_);
     for (auto& [kind, keeper] : keepers_)
@@ -321,7 +331,6 @@ class server_state {
     auto passwords = keep(node_password::make_keeper(*world_, {}, client_as("system:k3s-supervisor", {"system:masters"}),
                                                      keep(node_password::make_hasher(*world_))));
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
-    const auto& secrets = keepers_.at(model::schema::find("", "v1", "secrets")->index);
     const auto change = [in = world_, folder = on_.folder, gate = gate_, supervisor = supervisor_, digest = world_->issuer->ca_digest(keys_.pki.server_ca.certificates)](
                             const secret_text& wanted) -> result<secrets::passwords_changed> {
       auto now = change_token(*in, folder, digest, wanted);
@@ -332,7 +341,7 @@ class server_state {
     };
     secrets::token_changer_actor tokens;
     if (shared()) tokens = caf::actor_cast<secrets::token_changer_actor>(keep(secrets::make_token_keeper(*world_, token_config_of(*world_, on_, keys_, change), caf::actor_cast<datastore::writer_actor>(shard_))));
-    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), shared(), change, tokens}, caf::actor_cast<secrets::rewriter_actor>(secrets)));
+    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), change, shared_keys_, tokens}, caf::actor_cast<secrets::rewriter_actor>(secrets_keeper())));
     self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_), vault});
 
     auto taking = snapshots_for(*world_, on_, keys_);
@@ -455,6 +464,7 @@ class server_state {
   membership::keeper_actor members_;
   mover_actor mover_;
   datastore::shard_actor shard_;
+  secrets::key_keeper_actor shared_keys_;     ///< Of a shared store only.
   std::map<std::uint16_t, apiserver::kind_keeper_actor> keepers_;
   node_reach reach_;
   apiserver::gate_actor gate_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "basis/bytes.hpp"
-#include "basis/json.hpp"
 
 namespace troupe::secrets {
 
@@ -60,9 +59,35 @@ result<encryption> parse_encryption(std::string_view text) {
   return out;
 }
 
+json status_of(const encryption* what) {
+  if (!what) return {{"stage", ""}, {"hashmatch", true}};
+  json out{{"enable", what->enabled}, {"activekey", what->enabled ? what->keys.front().name : ""}, {"hashmatch", true}};
+  for (std::size_t i = what->enabled ? 1 : 0; i < what->keys.size(); ++i) out["inactivekeys"].push_back(what->keys[i].name);
+  return out;
+}
+
 std::shared_ptr<const net::tls::envelope> envelope_of(const encryption* what) {
   if (what == nullptr) return std::make_shared<const net::tls::envelope>(std::vector<net::tls::named_key>(), true);
   return std::make_shared<const net::tls::envelope>(what->keys, !what->enabled);
+}
+
+result<encryption> changed_encryption(const encryption* now, const json& wanted, net::tls::named_key fresh) {
+  const auto& enable = dig(wanted, "enable");
+  encryption out = now ? *now : encryption{};
+  if (text_or(dig(wanted, "stage")) == "rotate_keys") {
+    if (!now || !now->enabled) return fail(errc::invalid, "encryption is not enabled: there is no key to replace");
+    if (out.keys.size() >= keys_max) return fail(errc::invalid, "there are too many keys already; look at the log for the Secrets that keep them in use");
+    const std::string base = fresh.name;
+    const auto taken = [&] { return std::any_of(out.keys.begin(), out.keys.end(), [&](const auto& k) { return k.name == fresh.name; }); };
+    for (int i = 2; taken(); ++i) fresh.name = base + "-" + std::to_string(i);
+    out.keys.insert(out.keys.begin(), std::move(fresh));
+    return out;
+  }
+  if (!enable.is_boolean()) return fail(errc::invalid, "of K3s's requests this version has enable, disable and rotate-keys");
+  if (!now && !enable.get<bool>()) return fail(errc::invalid, "encryption was never enabled");
+  if (!now) out.keys.push_back({std::string(first_key_name), std::move(fresh.key)});
+  out.enabled = enable.get<bool>();
+  return out;
 }
 
 std::string render_progress(const progress& what) { return what.stage + "-" + what.digest; }

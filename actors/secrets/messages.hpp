@@ -33,6 +33,11 @@ struct encryption_told { json status; };
 struct change_token { secret_text wanted; };
 struct passwords_changed { secret_text server, agent; };
 using token_changer_actor = rt::handle<passwords_changed(change_token)>;
+/// server -> key keeper. Answers true when Secrets are read and stored by the keys that all servers have agreed on; `corrupt`
+/// when what they agreed on cannot be read.
+struct learn_keys {};
+/// What a vault, and the server that makes it, hold of the keeper of a cluster's keys.
+using key_keeper_actor = rt::handle<encryption_told(tell_encryption), encryption_told(change_encryption), bool(learn_keys)>;
 /// vault -> itself: look for what is to be rewritten.
 struct rewriting_due {};
 using vault_actor = rt::handle<encryption_told(tell_encryption), encryption_told(change_encryption), passwords_changed(change_token),
@@ -48,4 +53,5 @@ RT_MESSAGE(troupe::secrets::change_encryption)
 RT_MESSAGE(troupe::secrets::encryption_told)
 RT_MESSAGE(troupe::secrets::change_token)
 RT_MESSAGE(troupe::secrets::passwords_changed)
+RT_MESSAGE(troupe::secrets::learn_keys)
 RT_MESSAGE(troupe::secrets::rewriting_due)

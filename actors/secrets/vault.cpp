@@ -23,11 +23,11 @@ result<encryption> make_encryption(const rt::world& in, const std::string& folde
   return out;
 }
 
-namespace {
+net::tls::named_key fresh_key(const rt::world& in) {
+  return {std::string(first_key_name) + "-" + to_rfc3339(in.wall->now()), secret_text(in.chance->draw(net::tls::envelope_key_bytes))};
+}
 
-constexpr const char* cluster_refusal =
-    "the datastore of this server may be shared with others, and they would not know the new keys: encryption is switched on there by starting "
-    "every server with --secrets-encryption from the cluster's beginning, and its keys cannot be changed later";
+namespace {
 
 class vault_state {
  public:
@@ -39,12 +39,12 @@ class vault_state {
     config_ = std::move(config);
     secrets_ = std::move(secrets);
     now_ = std::move(config_.now);
-    if (now_ && !config_.shared) self_->send(rt::strong<vault_actor>(self_), rewriting_due{});
+    if (now_ && !config_.keys) self_->send(rt::strong<vault_actor>(self_), rewriting_due{});
   }
 
   vault_actor::behavior_type make_behavior() {
     return {
-        [this](tell_encryption) { return encryption_told{status()}; },
+        [this](tell_encryption ask) { return tell(ask); },
         [this](const change_encryption& ask) { return change(ask.wanted); },
         [this](const change_token& ask) { return change_password(ask.wanted); },
         [this](rewriting_due) { resume(); },
@@ -56,11 +56,13 @@ class vault_state {
 
   // --- what is asked ---------------------------------------------------------------------------
 
-  /// K3s's fields. `enable` is left out when there is no configuration.
+  caf::result<encryption_told> tell(tell_encryption ask) {
+    if (config_.keys) return self_->delegate(config_.keys, ask);
+    return encryption_told{status()};
+  }
   json status() const {
-    if (!now_) return {{"stage", ""}, {"hashmatch", true}};
-    json out{{"enable", now_->enabled}, {"activekey", now_->enabled ? now_->keys.front().name : ""}, {"hashmatch", true}};
-    for (std::size_t i = now_->enabled ? 1 : 0; i < now_->keys.size(); ++i) out["inactivekeys"].push_back(now_->keys[i].name);
+    auto out = status_of(now_ ? &*now_ : nullptr);
+    if (!now_) return out;
     const auto text = world_->files->read(path(config_file)), state = world_->files->read(path(state_file));
     const auto kept = state.ok() ? parse_progress(*state) : result<progress>(state.why());
     out["stage"] = kept.ok() ? kept->stage : "";
@@ -72,25 +74,13 @@ class vault_state {
   }
 
   caf::result<encryption_told> change(const json& wanted) {
-    if (config_.shared) return rt::refuse(errc::invalid, cluster_refusal);
+    if (config_.keys) return self_->delegate(config_.keys, change_encryption{wanted});
     if (asked_ || rewriting_) return rt::refuse(errc::overloaded, "Secrets are being stored anew; ask again when that is done");
-    const auto stage = text_or(dig(wanted, "stage"));
-    const auto& enable = dig(wanted, "enable");
-    auto next = now_;
-    if (stage == "rotate_keys") {
-      if (!next || !next->enabled) return rt::refuse(errc::invalid, "encryption is not enabled: there is no key to replace");
-      if (next->keys.size() >= keys_max) return rt::refuse(errc::invalid, "there are too many keys already; look at the log for the Secrets that keep them in use");
-      next->keys.insert(next->keys.begin(), new_key());
-    } else if (enable.is_boolean()) {
-      if (!next && !enable.get<bool>()) return rt::refuse(errc::invalid, "encryption was never enabled");
-      if (!next) next.emplace().keys.push_back({std::string(first_key_name), secret_text(world_->chance->draw(net::tls::envelope_key_bytes))});
-      next->enabled = enable.get<bool>();
-    } else {
-      return rt::refuse(errc::invalid, "of K3s's requests this version has enable, disable and rotate-keys");
-    }
+    auto next = changed_encryption(now_ ? &*now_ : nullptr, wanted, fresh_key(*world_));
+    if (!next.ok()) return rt::refuse(next.why());
     // The key is on disk before anything is stored under it.
     if (auto done = keep_encryption(*world_, config_.folder, *next, stage_active); !done.ok()) return rt::refuse(done.why());
-    now_ = std::move(next);
+    now_ = std::move(*next);
     log::info("secrets.encryption_changed", {{"enabled", now_->enabled}, {"keys", now_->keys.size()}});
     asked_ = self_->make_response_promise<encryption_told>();
     auto answer = *asked_;
@@ -104,14 +94,6 @@ class vault_state {
     if (!done.ok()) return rt::refuse(done.why());
     log::info("secrets.token_changed");
     return std::move(*done);
-  }
-
-  net::tls::named_key new_key() const {
-    const std::string base = std::string(first_key_name) + "-" + to_rfc3339(world_->wall->now());
-    std::string chosen = base;
-    const auto taken = [&](const std::string& n) { return std::any_of(now_->keys.begin(), now_->keys.end(), [&](const auto& k) { return k.name == n; }); };
-    for (int i = 2; taken(chosen); ++i) chosen = base + "-" + std::to_string(i);
-    return {chosen, secret_text(world_->chance->draw(net::tls::envelope_key_bytes))};
   }
 
   // --- storing anew ----------------------------------------------------------------------------

@@ -4,9 +4,10 @@ import json
 import os
 import stat
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Node, expect, expect_in, run, run_binary, write
+from harness import Node, expect, expect_in, run, run_binary, until, write
 
 SECRETS = "/api/v1/namespaces/default/secrets"
 
@@ -86,23 +87,88 @@ def test_flag():
     server.terminate()
 
 
-def test_embedded_etcd():
-    """The same in embedded etcd, whose keys cannot be changed at run time: others may share it."""
-    server = Node("server", "--disable-agent", "--secrets-encryption", "--cluster-init").ready()
-    store(server, "one", marker(4))
-    expect(files_with(server, "k8s:enc:aescbc:v1:aescbckey:"), "it is stored in Kubernetes' form")
-    expect(files_with(server, marker(4)) == [], "no file holds it")
-    code, said = encrypt(server, "rotate-keys")
+def all_stored_anew(servers, *texts):
+    """No file of any server holds one of these any more, once etcd has let its history go."""
+    for text in texts:
+        for each in servers:
+            expect(files_with(each, text) == [], f"{text} in the files of {each.name}")
+
+
+def test_servers():
+    """Three servers on embedded etcd: switched on, replaced and switched off at any of them, with writes everywhere meanwhile,
+    and with one of them away, which finds the keys when it comes back."""
+    first = Node("server", "--disable-agent", "--cluster-init").ready()
+    servers = [first] + [Node("server", *flags, "--server", first.url, "--token", first.token()).ready() for flags in (("--disable-agent",), ())]   # the third has a Node
+    a, b, c = servers
+    for i in range(30):
+        store(servers[i % 3], f"s{i}", marker(400 + i))
+    expect(good(b, "status") == "Encryption Status: Disabled, no configuration file found\n", good(b, "status"))
+    expect(good(b, "enable") == "secrets-encryption enabled\n", "K3s's words")
+    for each in servers:
+        status = json.loads(good(each, "status", "-o", "json"))
+        expect(status["enable"] and status["hashmatch"] and status["stage"] == "reencrypt_finished" and status["activekey"] == "aescbckey", status)
+        store(each, "after-" + each.name, marker(500))
+    all_stored_anew(servers, marker(500))
+
+    wrote = []
+    going = threading.Event()
+    def write_on(at):
+        while not going.is_set():
+            store(at, f"w{len(wrote)}-{at.name}", marker(600))
+            wrote.append(f"w{len(wrote)}-{at.name}")
+    writers = [threading.Thread(target=write_on, args=(each,)) for each in servers]
+    for one in writers:
+        one.start()
+    expect(good(c, "rotate-keys") == "keys rotated, reencryption finished\n", "K3s's words")
+    expect(good(a, "rotate-keys") == "keys rotated, reencryption finished\n", "and once more at another")
+    going.set()
+    for one in writers:
+        one.join()
+    statuses = [json.loads(good(each, "status", "-o", "json")) for each in servers]
+    expect(statuses[0] == statuses[1] == statuses[2] and statuses[0]["hashmatch"] and "inactivekeys" not in statuses[0], statuses)
+    for each in servers:
+        for i in range(30):
+            expect(read(each, f"s{i}") == marker(400 + i), "every Secret is read at every server")
+        _, got = each.admin().call("GET", SECRETS)
+        expect(sum(1 for one in got["items"] if one["metadata"]["name"].startswith("w")) >= len(wrote), "none that was written meanwhile is lost")
+
+    c.kill()
+    code, said = encrypt(a, "rotate-keys")
     expect(code == 1, said)
-    expect_in("would not know the new keys", said)
-    second = Node("server", "--disable-agent", "--server", server.url, "--token", server.token()).ready()
-    expect(read(second, "one") == marker(4), "a server that joins has the key")
-    store(second, "two", marker(5))
-    expect(read(server, "two") == marker(5), "and the first one reads what it stores")
-    expect(files_with(server, marker(5)) == [] and files_with(second, marker(5)) == [], "encrypted as well")
-    for each in (second, server):   # one alone would have nobody to vote with
+    expect_in(f"nothing is heard of {c.name}", said)
+    expect_in(f"hash does not match between {b.name} and {c.name}", good(b, "status"))
+    store(b, "while-away", marker(501))
+    c = servers[2] = next_life(c)
+    expect(read(c, "while-away") == marker(501), "it reads what was stored under a key that it never had")
+    until("the old key goes when it is back", lambda: "inactivekeys" not in json.loads(good(a, "status", "-o", "json")), every=0.5)
+
+    for each in (c, b, a):
         each.process.terminate()
-    expect(second.ends() == 0 and server.ends() == 0, "both end")
+    for each in (c, b, a):
+        expect(each.ends() == 0, each.said())
+def test_moves():
+    """A cluster of one that moves to a store of its own, changes its keys there, and moves back: the last keys hold."""
+    server = Node("server", "--disable-agent", "--cluster-init", "--secrets-encryption").ready()
+    store(server, "one", marker(8))
+    good(server, "rotate-keys")
+    server.process.terminate()
+    expect(server.ends() == 0, server.said())
+    db = server.home + "/data/server/db"
+    code, said = run_binary("datastore", "migrate", "--from", "etcd", "--to", "sqlite", "--data-dir", server.home + "/data")
+    expect(code == 0, said)
+    os.rename(db + "/etcd", db + "/etcd.migrated")
+    alone = next_life(server)
+    expect(read(alone, "one") == marker(8), "read in the store of its own")
+    good(alone, "rotate-keys")
+    alone.process.terminate()
+    expect(alone.ends() == 0, alone.said())
+    again = next_life(server, "--cluster-init")
+    expect(read(again, "one") == marker(8), "read in etcd again")
+    status = json.loads(good(again, "status", "-o", "json"))
+    expect(status["hashmatch"] and "inactivekeys" not in status, status)
+    good(again, "rotate-keys")
+    expect(read(again, "one") == marker(8), "and stored anew")
+    again.terminate()
 
 
 def test_begun_without():
@@ -113,7 +179,7 @@ def test_begun_without():
     server.terminate()
     again = Node("server", "--disable-agent", "--secrets-encryption", home=server.home, at=server.at, name=server.name)
     expect(again.ends() == 1, again.said())
-    expect_in("was begun without it", again.said())
+    expect_in("troupe secrets-encrypt enable", again.said())
     expect(not os.path.exists(server.home + "/data/server/cred/encryption-config.json"), "no key was made")
 
 

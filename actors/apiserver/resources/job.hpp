@@ -75,4 +75,13 @@ inline write_context context_of(const job& j, wall_time now) {
   return ctx;
 }
 
+/// The same ask about one object of many.
+inline std::shared_ptr<target> one_of(const target& many, verb what, const model::document& which) {
+  auto one = std::make_shared<target>(many);
+  one->what = what;
+  one->ns = std::string(which.ns());
+  one->name = std::string(which.name());
+  return one;
+}
+
 }  // namespace troupe::apiserver

@@ -43,7 +43,7 @@ class kind_keeper_state {
         [this](namespaces_changed& news) { namespaces_ = std::move(news.active); },
         [this](attempt_due& again) { again.job ? attempt(std::static_pointer_cast<job>(again.job)) : read_anew(); },
         [this](expiry_due) { expire(); },
-        [this](const secrets::use_envelope& now) { return rest_.use(now.what, all_), true; },
+        [this](const secrets::use_envelope& now) { return use(now.what); },
         [this](secrets::rewrite_stale) { return rewrite(); },
     };
   }
@@ -73,14 +73,12 @@ class kind_keeper_state {
     }
     head_ = page.head;
     loaded_ = true;
-    self_->send(sink_, changes_applied{kind_->index, std::make_shared<const std::vector<object_change>>(), all_, head_});
-    tell_namespaces();
+    announce();
     catch_up_on_news();
     if (kind_->plural == "events")
       self_->delayed_send(rt::strong<kind_keeper_actor>(self_), config_.expire_every, expiry_due{});
     done.deliver(head_);
   }
-
   void catch_up_on_news() {
     for (auto& news : std::exchange(early_, {})) hear(news);
     if (std::exchange(lost_again_, false)) reload();
@@ -108,8 +106,7 @@ class kind_keeper_state {
     for (const auto& change : found) apply(change, *seen);
     head_ = std::max(head_, page.head);
     reloading_ = false;
-    self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
-    tell_namespaces();
+    announce(std::move(seen));
     catch_up_on_news();
     if (!reloading_)
       for (auto& then : std::exchange(after_reload_, {})) then();
@@ -125,9 +122,7 @@ class kind_keeper_state {
       apply(change, *seen);
       head_ = change.at;
     }
-    if (seen->empty()) return;
-    self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
-    tell_namespaces();
+    if (!seen->empty()) announce(std::move(seen));
   }
 
   void apply(const storage::change& change, std::vector<object_change>& seen) {
@@ -152,7 +147,8 @@ class kind_keeper_state {
     seen.push_back({change.at, std::move(before), std::move(*doc), nullptr});
   }
 
-  void tell_namespaces() {
+  void announce(std::shared_ptr<const std::vector<object_change>> seen = std::make_shared<const std::vector<object_change>>()) {
+    self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
     if (kind_->plural != "namespaces") return;
     auto active = active_namespaces(all_);
     for (auto& keeper : config_.told_of_namespaces) self_->send(keeper, namespaces_changed{active});
@@ -398,7 +394,6 @@ class kind_keeper_state {
           refuse(*j, storage_refusal(got, *kind_, present->name()));
         }, [this, j](caf::error& why) { refuse(*j, from_error(rt::reason(why), *kind_, j->ask.what->name)); });
   }
-
   void finish_erase(job& j, const model::document& gone, bool whole, model::revision_number at) {
     if (whole) return answer(j, model::with_revision(gone, at));
     j.answer.deliver(written{deleted_json(*kind_, gone.name(), gone.uid()), false, std::move(j.warnings)});
@@ -413,10 +408,7 @@ class kind_keeper_state {
     auto first_refusal = std::make_shared<std::optional<api_error>>();
     auto me = rt::strong<kind_keeper_actor>(self_);
     for (const auto& item : chosen) {
-      auto one = std::make_shared<target>(t);
-      one->what = verb::remove;
-      one->ns = std::string(item->ns());
-      one->name = std::string(item->name());
+      auto one = one_of(t, verb::remove, *item);
       auto settled = [j, left, first_refusal, this](std::optional<api_error> bad) {
         if (bad && bad->code != 404 && !*first_refusal) *first_refusal = std::move(bad);
         if (--*left == 0) *first_refusal ? refuse(*j, std::move(**first_refusal)) : finish_many(*j);
@@ -428,7 +420,6 @@ class kind_keeper_state {
           }, [settled](caf::error& why) { settled(internal_error(rt::reason(why).text())); });
     }
   }
-
   void finish_many(job& j) { j.answer.deliver(written{deleted_json(*kind_, "", ""), false, std::move(j.warnings)}); }
 
   template <class Lost> void store(const job_ptr& j, storage::operation what, std::string text, Lost lost) {
@@ -460,6 +451,14 @@ class kind_keeper_state {
         }, [this, j](caf::error& why) { refuse(*j, from_error(rt::reason(why), *kind_, j->ask.what->name)); });
   }
 
+  /// What could not be read may have come under a key that is only known now.
+  caf::result<bool> use(std::shared_ptr<const net::tls::envelope> by) {
+    rest_.use(std::move(by), all_);
+    if (rest_.unreadable() > 0 && loaded_) reload();
+    auto done = self_->make_response_promise<bool>();
+    when_whole([done]() mutable { done.deliver(true); });
+    return done;
+  }
   caf::result<secrets::rewritten> rewrite() {
     if (!loaded_ || reloading_) return rt::refuse(errc::unavailable, "the server is still loading its objects");
     return rewrite_stale(self_, writer_, rest_, all_, kind_->storage_prefix, *chance_);

@@ -18,25 +18,26 @@ event_book::event_book(const json& pod, std::string node) : node_(std::move(node
     }
 }
 
-bool event_book::may_speak(wall_time now) {
+bool event_book::may_speak(wall_time now, int keep) {
   if (!refilled_) refilled_ = now;
   const auto more = std::max<std::int64_t>(0, (now - *refilled_) / refill_every);
   left_ = static_cast<int>(std::min<std::int64_t>(burst, left_ + more));
   *refilled_ += more * refill_every;
-  if (left_ == 0) return false;
+  if (left_ <= keep) return false;
   --left_;
   return true;
 }
 
 std::optional<event_call> event_book::note(bool warning, const std::string& reason, const std::string& message, const std::string& container, wall_time now) {
-  if (!may_speak(now)) return std::nullopt;
   const auto what = reason + "\n" + message + "\n" + container;
   const auto path = "/api/v1/namespaces/" + ns_ + "/events";
   if (const auto found = known_.find(what); found != known_.end()) {
-    ++found->second.count;
+    ++found->second.count;   // whether or not it may be said now: the next that is said tells how often it was
+    if (!may_speak(now, kept_for_news)) return std::nullopt;
     return event_call{"PATCH", path + "/" + found->second.name, "application/strategic-merge-patch+json",
                       {{"count", found->second.count}, {"lastTimestamp", to_rfc3339(now)}}};
   }
+  if (!may_speak(now, 0)) return std::nullopt;
   if (known_.size() >= known_max) known_.clear();
   char hex[32];
   std::snprintf(hex, sizeof hex, ".%016llx", static_cast<unsigned long long>(digest_of(uid_ + what + std::to_string(now.time_since_epoch().count()))));

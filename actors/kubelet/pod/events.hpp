@@ -15,19 +15,20 @@ struct event_call {
 
 class event_book {
  public:
-  static constexpr int burst = 25;                                            ///< As upstream: per object, then one ...
+  static constexpr int kept_for_news = 12;                                    ///< A failure that repeats must not silence what comes after it.
+  static constexpr int burst = 25 + kept_for_news;                            ///< 25 as upstream: per object, then one ...
   static constexpr duration refill_every = std::chrono::minutes(5);           ///< ... in each such time.
   static constexpr std::size_t known_max = 64;                                ///< Different ones that are counted.
   event_book() = default;
   /// About a pod, on this node.
   event_book(const json& pod, std::string node);
 
-  /// What to send; nothing when too much was said already. `container` may be empty.
+  /// What to send; nothing when too much was said already, of new things or by repeating old ones. `container` may be empty.
   std::optional<event_call> note(bool warning, const std::string& reason, const std::string& message, const std::string& container, wall_time now);
 
  private:
   struct entry { std::string name; int count = 0; };
-  bool may_speak(wall_time now);
+  bool may_speak(wall_time now, int keep);
   std::string node_, ns_, name_, uid_;
   std::map<std::string, std::string> fields_;    ///< Of each container: "spec.containers{name}".
   std::map<std::string, entry> known_;

@@ -6,47 +6,19 @@
 #include "actors/apiserver/resources/kind_keeper.hpp"
 #include "actors/datastore/shard.hpp"
 #include "basis/bytes.hpp"
+#include "tests/actors/secrets/kept_files.hpp"
 #include "tests/harness/stage.hpp"
 
 using namespace troupe;
 using namespace troupe::secrets;
+using testing::kept_files;
 using testing::stage;
 
 namespace {
 
-/// Files in a map.
-class kept_files final : public net::files {
- public:
-  result<std::string> read(const std::string& path) const override {
-    const auto found = all.find(path);
-    if (found == all.end()) return fail(errc::not_found, path);
-    return found->second;
-  }
-  result<void> write(const std::string& path, std::string_view text, unsigned mode) override {
-    if (full) return fail(errc::internal, "no space left");
-    return all[path] = std::string(text), modes[path] = mode, result<void>();
-  }
-  result<void> create(const std::string& path, std::string_view text, unsigned mode) override { return write(path, text, mode); }
-  result<void> remove(const std::string& path) override { return all.erase(path), result<void>(); }
-  result<void> rename(const std::string&, const std::string&) override { return fail(errc::unsupported); }
-  result<wall_time> written_at(const std::string&) const override { return wall_time{}; }
-  result<std::vector<net::file_entry>> list(const std::string&) const override { return fail(errc::unsupported); }
-  result<void> remove_tree(const std::string&) override { return fail(errc::unsupported); }
-  result<void> copy(const std::string&, const std::string&) override { return fail(errc::unsupported); }
-  result<std::string> sha256(const std::string&) const override { return fail(errc::unsupported); }
-  bool in_use(const std::string&) const override { return false; }
-  bool exists(const std::string& path) const override { return all.contains(path); }
-  result<void> make_folder(const std::string&, unsigned) override { return {}; }
-  result<duration> measure_sync(const std::string&) override { return duration(0); }
-  result<void> link(const std::string&, const std::string&) override { return {}; }
-  std::map<std::string, std::string> all;
-  std::map<std::string, unsigned> modes;
-  bool full = false;
-};
-
 /// A vault, a keeper of Secrets and a store; a second one on the same disk and files is their next life.
 struct rig {
-  explicit rig(kept_files& on_files, std::shared_ptr<storage::memory_disk> on_disk, bool shared = false) : files(on_files), disk(std::move(on_disk)) {
+  explicit rig(kept_files& on_files, std::shared_ptr<storage::memory_disk> on_disk) : files(on_files), disk(std::move(on_disk)) {
     on.world.files = &files;
     shard = on.show(datastore::make_shard(on.world, {}, storage::make_memory_engine(disk, [this](task what) { on.run.plan().in(1ms, std::move(what)); })));
     std::optional<encryption> now;
@@ -58,7 +30,7 @@ struct rig {
     heard = std::make_shared<std::vector<apiserver::changes_applied>>();
     REQUIRE(on.ask<model::revision_number>(keeper, apiserver::start_keeping{testing::make_listener<apiserver::change_sink_actor, apiserver::changes_applied>(on, heard)}).ok());
     caf::anon_send(keeper, apiserver::namespaces_changed{std::make_shared<const std::map<std::string, bool, std::less<>>>(std::map<std::string, bool, std::less<>>{{"d", true}})});
-    vault = on.show(make_vault(on.world, {"/s", std::move(now), shared}, caf::actor_cast<rewriter_actor>(keeper)));
+    vault = on.show(make_vault(on.world, {"/s", std::move(now)}, caf::actor_cast<rewriter_actor>(keeper)));
     on.settle();
     on.run.run_for(1s);
   }
@@ -245,16 +217,8 @@ TEST_CASE("altered and exchanged values are refused one by one, and the old keys
   CHECK(next.status()["inactivekeys"].size() == 1);
 }
 
-TEST_CASE("where other servers share the datastore keys are not changed, and a key that cannot be kept is never used") {
+TEST_CASE("a key that cannot be kept is never used") {
   kept_files files;
-  {
-    rig shared(files, new_disk(), true);
-    const auto got = shared.change(enable);
-    REQUIRE(!got.ok());
-    CHECK(got.code() == errc::invalid);
-    CHECK(got.why().note.find("--secrets-encryption") != std::string::npos);
-    CHECK(files.all.empty());
-  }
   rig r(files, new_disk());
   r.write("a", "1");
   files.full = true;

@@ -57,7 +57,7 @@ class play {
       }
       if (seen.broken.empty()) heal();
       if (seen.broken.empty()) seen.broken = settle();
-      if (seen.broken.empty()) seen.broken = judge();
+      if (seen.broken.empty()) seen.broken = explain();
       if (seen.broken.empty()) seen.broken = end();
     }
     return {seen.broken, c.run().digest(), c.run().steps(), seen.stories.size(), seen.starts, judged_};
@@ -240,7 +240,15 @@ class play {
     }
     return {};
   }
+  /// States that last: what a runtime has not answered yet, and what was asked for a moment ago, come to rest first.
+  std::string explain() {
+    constexpr int rest = 30;   // times 5 s: longer than a kubelet waits for any answer of its runtime
+    auto why = judge();
+    for (int i = 0; i < rest && !why.empty() && seen.broken.empty(); ++i) pass(std::chrono::seconds(5)), why = judge();
+    return seen.broken.empty() ? why : seen.broken;
+  }
   std::string judge() {
+    judged_ = 0;
     for (const auto& [key, pod] : seen.pods) {
       const auto uid = text_or(dig(*pod, "metadata", "uid")), node = text_or(dig(*pod, "spec", "nodeName"));
       if (lost_.contains(node)) continue;

@@ -200,3 +200,14 @@ TEST_CASE("an event is counted instead of repeated, and there are not too many")
   CHECK(said == event_book::burst);
   CHECK(book.note(false, "late", "m", "", noon + 6min));
 }
+
+TEST_CASE("a failure that repeats does not silence what comes after it, and is counted all the while") {
+  event_book book(*make_pod(R"({"containers":[{"name":"m"}]})"), "n1");
+  for (int i = 0; i < 60; ++i) book.note(true, "Failed", "no", "m", noon + 1s);
+  CHECK_FALSE(book.note(true, "Failed", "no", "m", noon + 2s));
+  CHECK(book.note(false, "Created", "Created container: m", "m", noon + 3s));
+  CHECK(book.note(false, "Started", "Started container m", "m", noon + 3s));
+  const auto later = book.note(true, "Failed", "no", "m", noon + 16min);   // two were spent on news: so many have to come back
+  REQUIRE(later);
+  CHECK(later->body["count"] == 62);
+}
