@@ -76,7 +76,7 @@ result<void> lone_etcd::wait() {
     if (head.ok()) return {};
     last = head.why();
     if (!ended_.there()) {
-      storage::await<bool>([&](const auto& done) { in_.shard->after(pause, [done] { done(true); }); });
+      storage::await<bool>([&](const auto& done) { in_.shard->post([this, done] { in_.shard->after(pause, [done] { done(true); }); }); });
       continue;
     }
     const auto end = ended_.take();

@@ -66,7 +66,7 @@ class keeper_state {
   }
   void wait() {
     const auto left = std::clamp<duration>(due_ - world_->wall->now(), std::chrono::milliseconds(1), look_max);
-    world_->shard->after(left, [me = rt::strong<keeper_actor>(self_)] { rt::post(me, schedule_due{}); });
+    self_->delayed_send(rt::strong<keeper_actor>(self_), left, schedule_due{});
   }
   void look_at_schedule() {
     if (world_->wall->now() < due_) return wait();

@@ -48,6 +48,7 @@ void loop_core::drain_inbox() {
 }
 
 timer_id loop_core::after(duration wait, task what) {
+  CHECK_THAT(may_touch());
   if (stopped_) return 0;
   const auto at = clock_now() + std::max(wait, duration::zero());
   const auto id = ++last_timer_;
@@ -58,6 +59,7 @@ timer_id loop_core::after(duration wait, task what) {
 }
 
 void loop_core::cancel(timer_id which) {
+  CHECK_THAT(may_touch());
   const auto found = due_of_.find(which);
   if (found == due_of_.end()) return;
   // What the task owns may itself cancel timers while it dies, so it dies last.

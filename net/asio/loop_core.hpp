@@ -43,6 +43,8 @@ class loop_core : public std::enable_shared_from_this<loop_core> {
   void start();
   void stop();
   bool run_until(const std::function<bool()>& done, duration patience);
+  /// On its own thread, or before it has one: what belongs to it has no lock.
+  bool may_touch() const noexcept { return owner_ == std::thread::id() || here(); }
   bool here() const noexcept { return owner_ == std::this_thread::get_id(); }
 
   /// Ends a turn: flushes what was written in it. Every handler calls it last.

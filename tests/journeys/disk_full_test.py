@@ -70,10 +70,11 @@ class Writer:
             self.kept[name] = hashlib.sha256(text.encode()).hexdigest()
         return status, got
 
-    def until_refused(self, admin, size=60_000):
+    def until_refused(self, admin, size=60_000, past=()):
+        """`past`: answers that tell nothing, as while a busy machine's etcd looks for a leader."""
         for _ in range(5000):
             status, got = self.write(admin, size)
-            if status != 201:
+            if status != 201 and status not in past:
                 return status, got
         raise AssertionError("the disk never became full")
 
@@ -177,7 +178,7 @@ def test_quota_of_a_cluster():
     servers = [first, *(Node("server", "--server", first.url, *flags) for _ in range(2))]
     admins = [s.ready().admin() for s in servers]
     writer = Writer()
-    status, got = writer.until_refused(admins[0], 400_000)
+    status, got = writer.until_refused(admins[0], 400_000, past=(503, 504))
     expect(status == 507, got)
     for admin in admins:
         expect(writer.write(admin, 10)[0] == 507, "still full, at every server")
@@ -197,7 +198,7 @@ def test_quota_of_embedded_etcd():
     """an etcd of ours whose file reaches its quota is answered with 507 once said in the log, and goes on by itself after deletions"""
     server = Node("server", "--cluster-init", "--disable-agent", "--token", "t", "--etcd-quota-bytes", str(24 << 20)).ready()
     writer, admin = Writer(), server.admin()
-    status, got = writer.until_refused(admin, 400_000)
+    status, got = writer.until_refused(admin, 400_000, past=(503, 504))
     expect(status == 507 and got["reason"] == "InsufficientStorage", got)
     expect_in("the datastore has no room left", got["message"])
     for _ in range(3):
