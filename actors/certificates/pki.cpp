@@ -132,10 +132,10 @@ result<pki> load_or_make(const rt::world& in, const pki_config& config) {
 }
 
 result<etcd_pki> load_or_make_etcd(const rt::world& in, const std::string& folder, const std::vector<std::string>& addresses,
-                                   const std::string& node) {
+                                   const std::string& node, duration life) {
   if (auto made = in.files->make_folder(folder, 0700); !made.ok()) return made.why();
-  const pki_config with{folder, {}, {}, {}, net::tls::leaf_validity};
-  builder make(in, with);
+  const pki_config with{folder, {}, {}, {}, life}, lasting{folder, {}, {}, {}, net::tls::ca_validity};
+  builder make(in, with), make_lasting(in, lasting);
   auto server_ca = make.authority("server-ca", "etcd-server-ca");
   if (!server_ca.ok()) return server_ca.why();
   auto peer_ca = make.authority("peer-ca", "etcd-peer-ca");
@@ -152,7 +152,7 @@ result<etcd_pki> load_or_make_etcd(const rt::world& in, const std::string& folde
   if (auto made = make.leaf("peer-server-client", member, *peer_ca); !made.ok()) return made.why();
   net::tls::leaf_request client;
   client.common_name = "etcd-client";
-  auto self = make.leaf("client", client, *server_ca);
+  auto self = make_lasting.leaf("client", client, *server_ca);
   if (!self.ok()) return self.why();
   return etcd_pki{server_ca->certificates, std::move(*self)};
 }

@@ -35,8 +35,10 @@ struct etcd_pki {
   net::tls::identity client;              ///< How this server shows itself to any member.
 };
 /// `addresses` are this server's own. Members compare a peer's certificate with the address that a connection comes from,
-/// which on one machine is 127.0.0.1, so loopback is always among them. Fails as load_or_make does.
+/// which on one machine is 127.0.0.1, so loopback is always among them. What members show lives for `life` and is renewed as
+/// all leafs are: etcd reads the files at each handshake. The client's lives as long as an authority: a process shows it until
+/// it ends, and who may read its key may read the authority's, which lies beside it. Fails as load_or_make does.
 result<etcd_pki> load_or_make_etcd(const rt::world& in, const std::string& folder, const std::vector<std::string>& addresses,
-                                   const std::string& node);
+                                   const std::string& node, duration life);
 
 }  // namespace troupe::certificates

@@ -119,6 +119,10 @@ result<certificates::pki> settle_pki(const rt::world& in, const ground& on) {
   return keys;
 }
 
+result<certificates::etcd_pki> settle_etcd_pki(const rt::world& in, const ground& on) {
+  return certificates::load_or_make_etcd(in, on.folder + "/tls/etcd", {on.address}, on.node.text, on.config.certificate_life);
+}
+
 result<server_keys> settle_keys(const rt::world& in, const ground& on) {
   const auto& config = on.config;
   server_keys out;
@@ -129,7 +133,7 @@ result<server_keys> settle_keys(const rt::world& in, const ground& on) {
   if (!keys.ok()) return keys.why();
   out.pki = std::move(*keys);
   if (on.kept_in == store::embedded_etcd) {
-    auto etcd = certificates::load_or_make_etcd(in, on.folder + "/tls/etcd", {on.address}, on.node.text);
+    auto etcd = settle_etcd_pki(in, on);
     if (!etcd.ok()) return etcd.why();
     out.etcd = std::move(*etcd);
   }

@@ -39,6 +39,8 @@ struct server_keys {
 result<ground> settle_ground(const rt::world& in, server_config config);
 /// This server's certificates and the admin's kubeconfig: what is missing, past half of its life or no longer fits is made.
 result<certificates::pki> settle_pki(const rt::world& in, const ground& on);
+/// The same for embedded etcd's.
+result<certificates::etcd_pki> settle_etcd_pki(const rt::world& in, const ground& on);
 /// Certificates, passwords and the admin's kubeconfig; what is missing is made.
 result<server_keys> settle_keys(const rt::world& in, const ground& on);
 /// How to reach the etcd that --datastore-endpoint names; reads the files that the flags name.

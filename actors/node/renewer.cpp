@@ -32,6 +32,8 @@ class renewer_state {
  private:
   void look() {
     self_->delayed_send(rt::strong<renewer_actor>(self_), every_, look_due{});
+    if (on_.kept_in == store::embedded_etcd)
+      if (auto etcd = settle_etcd_pki(*world_, on_); !etcd.ok()) log::error("node.certificates_not_renewed", {{"why", etcd.why().text()}});
     auto keys = settle_pki(*world_, on_);
     if (!keys.ok()) {
       log::error("node.certificates_not_renewed", {{"why", keys.why().text()}});

@@ -28,15 +28,18 @@ bool take(std::string_view& from, std::int64_t& value) {
 
 }  // namespace
 
-std::string encode(std::int64_t id, std::int64_t connection, frame_type type, std::string_view payload) {
+std::string encode_head(std::int64_t id, std::int64_t connection, frame_type type) {
   std::string out;
-  out.reserve(24 + payload.size());
+  out.reserve(24);
   put(out, id);
   put(out, connection);
   put(out, static_cast<std::int64_t>(type));
   if (type == frame_type::data || type == frame_type::connect) put(out, deadline_ms);
-  out.append(payload);
   return out;
+}
+
+std::string encode(std::int64_t id, std::int64_t connection, frame_type type, std::string_view payload) {
+  return encode_head(id, connection, type).append(payload);
 }
 
 std::optional<frame> decode(std::string_view message) {

@@ -28,6 +28,8 @@ inline constexpr std::int64_t deadline_ms = 15000;        ///< Always written, n
 inline constexpr std::size_t connect_payload_max = 266;
 inline constexpr std::size_t error_payload_max = 100;
 
+/// All of a frame but its payload.
+std::string encode_head(std::int64_t id, std::int64_t connection, frame_type type);
 std::string encode(std::int64_t id, std::int64_t connection, frame_type type, std::string_view payload);
 /// Nothing when the bytes are no frame.
 std::optional<frame> decode(std::string_view message);

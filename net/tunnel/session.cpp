@@ -4,7 +4,7 @@
 
 namespace troupe::net::tunnel {
 namespace {
-constexpr std::size_t piece_max = 32 * 1024;           // a turn in the fair queue, then the next stream's
+constexpr std::size_t piece_max = 32 * 1024 - 64;      // with its headers it fills two TLS records; a turn in the fair queue, then the next stream's
 constexpr std::size_t carrier_unsent_max = 128 * 1024;  // more would only delay the others
 constexpr std::size_t overshoot_max = 16 * 1024 * 1024;  // what may be under way when Pause is sent
 constexpr duration sync_grace = std::chrono::seconds(30);
@@ -274,9 +274,9 @@ void session_core::deliver(const line_ptr& l) {
 
 void session_core::send(std::int64_t connection, frame_type type, std::string_view payload) {
   if (ended_) return;
-  const auto message = encode(++ids_, connection, type, payload);
-  bytes_out += message.size();
-  over_->send(true, message);
+  const auto head = encode_head(++ids_, connection, type);
+  bytes_out += head.size() + payload.size();
+  over_->send_parts(head, payload);
 }
 void session_core::send_error(std::int64_t connection, std::string_view text) {
   send(connection, frame_type::error, text.substr(0, error_payload_max));

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "net/websocket/mask_rule.hpp"
+#include "net/websocket/frames.hpp"
 
 namespace troupe::net::websocket {
 namespace {
@@ -25,7 +25,7 @@ std::string accept_key(std::string_view key) {
 class core final : public stream_sink, public std::enable_shared_from_this<core> {
  public:
   core(shard& on, stream_ptr stream, role as, entropy& masks, std::size_t message_max)
-      : shard_(on), stream_(std::move(stream)), masks_(masks), rule_(as == role::server) {
+      : shard_(on), stream_(std::move(stream)), masks_(masks), from_client_(as == role::server), message_max_(message_max), course_(from_client_) {
     wslay_event_callbacks calls{};
     calls.recv_callback = &core::pull;
     calls.send_callback = &core::push;
@@ -49,6 +49,20 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
                             reinterpret_cast<const std::uint8_t*>(data.data()), data.size()};
     wslay_event_queue_msg(context_.get(), &message);
     flush();
+  }
+  void send_parts(std::string_view head, std::string_view body) {
+    // wslay's queue is empty but inside its own calls: what waits there goes first.
+    if (body.size() < long_frame_min || inside_receive_ || wslay_event_want_write(context_.get())) return send(true, std::string(head).append(body));
+    if (ended_ || !stream_ || wslay_event_get_close_sent(context_.get()) || !wslay_event_get_write_enabled(context_.get())) return;
+    const auto size = head.size() + body.size();
+    mask_key key{};
+    if (!from_client_) std::memcpy(key.data(), masks_.draw(key.size()).data(), key.size());
+    write_long_head(out_, size, from_client_ ? nullptr : &key);
+    const auto at = out_.size();
+    out_.append(head).append(body);
+    if (!from_client_) apply_mask(out_.data() + at, out_.data() + at, size, key, 0);
+    stream_->write(out_);
+    out_.clear();
   }
   void ping() {
     if (ended_) return;
@@ -78,17 +92,15 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     const auto keep = shared_from_this();
     const in_use mark(*this);
     if (ended_) return;
-    if (!rule_.follow(data)) {
-      wslay_event_queue_close(context_.get(), WSLAY_CODE_PROTOCOL_ERROR, nullptr, 0);
-      return violated();
-    }
-    in_ = data;
-    while (!in_.empty() && !ended_) {
-      const int bad = wslay_event_recv(context_.get());
-      if (bad != 0) return violated();
-      if (wslay_event_get_close_received(context_.get())) break;
-      // wslay reports most violations only by reading no more; it would leave us here for ever.
-      if (!wslay_event_get_read_enabled(context_.get())) return violated();
+    while (!data.empty() && !ended_) {
+      if (long_left_ > 0) {
+        data.remove_prefix(take_long(data));
+      } else if (const auto head = long_head_of(data)) {
+        data.remove_prefix(head->bytes);
+        begin_long(*head);
+      } else if (!hand_to_wslay(data)) {
+        break;
+      }
     }
     in_ = {};
     if (ended_) return;
@@ -112,6 +124,45 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     ~in_use() { --of.busy_; }
     core& of;
   };
+
+  // --- the short way ---------------------------------------------------------------------------
+
+  std::optional<long_head> long_head_of(std::string_view data) const {
+    if (!course_.between_messages() || !wslay_event_get_read_enabled(context_.get())) return std::nullopt;
+    return read_long_head(data, from_client_, message_max_);
+  }
+  void begin_long(const long_head& head) {
+    long_head_ = head;
+    long_left_ = head.length;
+    if (!sink_) return;
+    long_ = std::make_unique_for_overwrite<char[]>(head.length);
+  }
+  std::size_t take_long(std::string_view data) {
+    const auto n = std::min(long_left_, data.size()), at = long_head_.length - long_left_;
+    if (long_) apply_mask(data.data(), long_.get() + at, n, long_head_.mask, at);
+    long_left_ -= n;
+    if (long_left_ > 0) return n;
+    const auto whole = std::move(long_);
+    if (sink_ && whole) sink_->on_message(true, {whole.get(), long_head_.length});
+    return n;
+  }
+  /// The rest of the frame at hand, as far as it is there. False when nothing more is to be read.
+  bool hand_to_wslay(std::string_view& data) {
+    const auto n = course_.follow(data);
+    if (course_.broken()) {
+      wslay_event_queue_close(context_.get(), WSLAY_CODE_PROTOCOL_ERROR, nullptr, 0);
+      return violated(), false;
+    }
+    in_ = data.substr(0, n);
+    data.remove_prefix(n);
+    while (!in_.empty() && !ended_) {
+      if (wslay_event_recv(context_.get()) != 0) return violated(), false;
+      if (wslay_event_get_close_received(context_.get())) return false;
+      // wslay reports most violations only by reading no more; it would leave us here for ever.
+      if (!wslay_event_get_read_enabled(context_.get())) return violated(), false;
+    }
+    return true;
+  }
 
   void flush() {
     if (!stream_ || ended_) return;
@@ -174,7 +225,12 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   shard& shard_;
   stream_ptr stream_;
   entropy& masks_;
-  mask_rule rule_;
+  const bool from_client_;              ///< We are the server: what comes is masked, what goes is not.
+  const std::size_t message_max_;
+  frame_course course_;                 ///< Of what wslay reads.
+  long_head long_head_;
+  std::unique_ptr<char[]> long_;
+  std::size_t long_left_ = 0;           ///< Of a frame on the short way.
   std::unique_ptr<wslay_event_context, free_context> context_;
   sink* sink_ = nullptr;
   std::string_view in_;
@@ -188,7 +244,8 @@ class handle final : public connection {
   explicit handle(std::shared_ptr<core> c) : core_(std::move(c)) {}
   ~handle() override { core_->forget(); }
   void start(sink* to) override { core_->start(to); }
-  void send(bool binary, std::string_view data) override { core_->send(binary, data); }
+  void send(bool binary, std::string_view data) override { binary ? core_->send_parts({}, data) : core_->send(binary, data); }
+  void send_parts(std::string_view head, std::string_view body) override { core_->send_parts(head, body); }
   void ping() override { core_->ping(); }
   void close(std::uint16_t code, std::string_view reason) override { core_->close(code, reason); }
   std::size_t unsent() const override { return core_->unsent(); }

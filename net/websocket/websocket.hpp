@@ -28,6 +28,8 @@ class connection {
   virtual ~connection() = default;
   virtual void start(sink* to) = 0;
   virtual void send(bool binary, std::string_view data) = 0;
+  /// One binary message in two pieces, for whoever would have to put a long one together first.
+  virtual void send_parts(std::string_view head, std::string_view body) { send(true, std::string(head).append(body)); }
   virtual void ping() = 0;              ///< Empty payload. Pings of the peer are answered by themselves.
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   virtual std::size_t unsent() const = 0;

@@ -54,6 +54,39 @@ def test_renewal_while_running():
     server.terminate()
 
 
+def test_etcd_renewal():
+    """With certificates of twenty seconds three servers' etcd shows new ones to whoever connects, and a member that comes back
+    after all that it began with have ended is taken by the others."""
+    life = 20
+    flags = ("--disable-agent", "--certificate-life", f"{life}s", "--token", "t")
+    first = Node("server", "--cluster-init", *flags).ready()
+    servers = [first] + [Node("server", "--server", first.url, *flags).ready() for _ in range(2)]
+    began = time.monotonic()
+    ports = [(s.at, port) for s in servers for port in (2379, 2380)]
+    was = {at: served(*at) for at in ports}
+    while time.monotonic() - began < 1.3 * life:
+        for s in servers:
+            status, got = s.admin().call("GET", "/readyz?verbose")
+            expect(status == 200, got)
+        time.sleep(1)
+    for at in ports:
+        expect(served(*at) != was[at], f"{at} shows another certificate than {was[at]}")
+    last = servers[2]
+    last.kill()
+    status, got = first.admin().call("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "while-away"}})
+    expect(status == 201, got)
+    last = Node("server", "--server", first.url, *flags, home=last.home, at=last.at, name=last.name).ready()
+    until("it has what was written", lambda: last.admin().call("GET", "/api/v1/namespaces/default/configmaps/while-away")[0] == 200)
+    # Those that ran all the while still reach each other's etcd anew: one connection to each was cut.
+    servers[1].kill()
+    back = Node("server", "--server", first.url, *flags, home=servers[1].home, at=servers[1].at, name=servers[1].name).ready()
+    for s in (first, back, last):
+        expect("not_renewed" not in s.said(), s.said())
+        expect(s.admin().call("GET", "/readyz")[0] == 200, s.said())
+    for s in (back, last, first):
+        s.process.terminate()
+
+
 def begin_later(server, seconds):
     """The server's authority, with the same key and name, as if made `seconds` from now."""
     tls, work = server.home + "/data/server/tls", folder("authority")

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "net/websocket/frames.hpp"
 #include "tests/net/stage.hpp"
 
 using namespace troupe;
@@ -130,6 +131,130 @@ TEST_CASE("a server that masks is refused by a client, and long frames are follo
   REQUIRE(bad.at->until([&] { return bad.got.closes == 1; }));
   CHECK(bad.got.end->code == errc::invalid);
   CHECK(bad.got.messages.empty());
+}
+
+namespace {
+/// A frame with the mask that the test's end wants.
+std::string long_frame(unsigned char first, std::string_view payload, bool masked) {
+  if (payload.size() <= 0xffff) return raw::frame(first, payload, masked);
+  std::string out(1, static_cast<char>(first));
+  out.push_back(static_cast<char>(masked ? 0xff : 0x7f));
+  for (int i = 7; i >= 0; --i) out.push_back(static_cast<char>(payload.size() >> (8 * i) & 0xff));
+  const std::string key = "\x11\x22\x33\x44";
+  if (masked) out += key;
+  for (std::size_t i = 0; i < payload.size(); ++i) out.push_back(masked ? static_cast<char>(payload[i] ^ key[i % 4]) : payload[i]);
+  return out;
+}
+std::string noise(rng& dice, std::size_t size) {
+  std::string out;
+  while (out.size() < size) out.push_back(static_cast<char>(dice.below(256)));
+  return out;
+}
+}  // namespace
+
+TEST_CASE("messages of every length come whole and in order, fragmented and between control frames, however the bytes are cut") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    rng dice(seed * 31);
+    const auto as = seed % 2 == 0 ? websocket::role::server : websocket::role::client;
+    const bool masked = as == websocket::role::server;
+    raw r(as, 400'000);
+    std::string bytes;
+    std::vector<std::string> wanted;
+    int pings = 0;
+    for (int i = 0; i < 12; ++i) {
+      const std::size_t sizes[] = {0, 5, 125, 126, 1000, 1023, 1024, 1025, 4096, 65'535, 65'536, 262'144, 262'145, 300'000};
+      const auto text = noise(dice, sizes[dice.below(std::size(sizes))]);
+      if (dice.chance(25)) bytes += raw::frame(0x89, "beat", masked), ++pings;
+      if (dice.chance(30)) {   // in pieces, a long one among them, with a ping inside
+        const auto cut = text.size() / 3;
+        bytes += long_frame(0x02, std::string_view(text).substr(0, cut), masked) + raw::frame(0x89, "", masked) +
+                 long_frame(0x80, std::string_view(text).substr(cut), masked);
+        ++pings;
+      } else {
+        bytes += long_frame(0x82, text, masked);
+      }
+      wanted.push_back("b:" + text);
+    }
+    for (std::size_t at = 0; at < bytes.size();) {
+      const auto n = std::min<std::size_t>(bytes.size() - at, 1 + dice.below(dice.chance(50) ? 7 : 40'000));
+      r.peer->write(std::string_view(bytes).substr(at, n));
+      if (dice.chance(20)) r.at->settle();
+      at += n;
+    }
+    REQUIRE(r.at->until([&] { return r.got.messages.size() >= wanted.size() || r.got.closes > 0; }));
+    r.at->settle();
+    CHECK(r.got.messages == wanted);
+    CHECK(r.got.pings == pings);
+    CHECK(r.got.closes == 0);
+  }
+}
+
+TEST_CASE("a long frame that breaks a rule is refused as a short one is") {
+  const std::string many(2000, 'x');
+  const std::string rows[] = {
+      raw::frame(0x82, many, false),                               // unmasked from a client
+      raw::frame(0xc2, many),                                      // reserved bit
+      raw::frame(0x02, "x") + raw::frame(0x82, many),              // inside another message
+      raw::frame(0x82, std::string(5000, 'x')),                    // larger than is taken
+      std::string("\x82\xff\0\0\0\0\0\0\x08\0", 10) + "\x11\x22\x33\x44" + std::string(2048, 'x'),   // a length that is not its shortest
+  };
+  for (const auto& bytes : rows) {
+    CAPTURE(to_hex(bytes.substr(0, 8)));
+    raw r(websocket::role::server, 4096);
+    r.peer->write(bytes);
+    REQUIRE(r.at->until([&] { return r.got.closes == 1; }));
+    CHECK(r.got.end->code == errc::invalid);
+    CHECK(r.got.messages.empty());
+  }
+}
+
+TEST_CASE("a message in two pieces is one, masked by a client and plain from a server, and never passes one said before") {
+  for (const auto as : {websocket::role::client, websocket::role::server}) {
+    raw near(as, 100'000);
+    std::vector<std::string> wanted;
+    const auto say = [&](std::string head, std::string body) {
+      near.connection->send_parts(head, body);
+      wanted.push_back("b:" + head + body);
+    };
+    say("h", std::string(5000, 'a'));
+    say("", "short");
+    say("head", std::string(70'000, 'b'));
+    near.connection->send(true, std::string(3000, 'c'));
+    wanted.push_back("b:" + std::string(3000, 'c'));
+    // While a message is being taken, what is said waits for wslay and stays in order.
+    near.got.then = [&] { say("in", "side"), say("in", std::string(2000, 'd')); };
+    near.peer->write(raw::frame(0x82, "go", as == websocket::role::server));
+    REQUIRE(near.at->until([&] { return near.got.messages.size() == 1; }));
+    near.got.then = nullptr;
+    say("last", std::string(1024, 'e'));
+    near.at->settle();
+    const auto sent = near.heard.text;
+    raw again(as == websocket::role::client ? websocket::role::server : websocket::role::client, 100'000);
+    again.peer->write(sent);
+    REQUIRE(again.at->until([&] { return again.got.messages.size() >= wanted.size() || again.got.closes > 0; }));
+    CHECK(again.got.messages == wanted);
+    near.connection->close(1000, "done");
+    near.at->settle();
+    const auto before = near.heard.text.size();
+    near.connection->send_parts("too", std::string(5000, 'l'));
+    near.at->settle();
+    CHECK(near.heard.text.size() == before);
+  }
+}
+
+TEST_CASE("a mask reaches every byte, from wherever it goes on") {
+  rng dice(5);
+  const auto text = noise(dice, 300);
+  const websocket::mask_key key{'\x01', '\x80', '\x7f', '\x33'};
+  for (std::size_t cut = 0; cut <= 20; ++cut) {
+    std::string out(text.size(), '\0');
+    websocket::apply_mask(text.data(), out.data(), cut, key, 0);
+    websocket::apply_mask(text.data() + cut, out.data() + cut, text.size() - cut, key, cut);
+    bool right = true;
+    for (std::size_t i = 0; i < text.size(); ++i) right = right && out[i] == static_cast<char>(text[i] ^ key[i % 4]);
+    CHECK(right);
+  }
 }
 
 TEST_CASE("a close is answered with a close, and told once") {

@@ -102,44 +102,49 @@ class lanes {
   std::string fault_;
 };
 
-/// Follows as the shard does: woken, drains, remembers.
+/// Follows as the shard does: woken, drains, remembers. What it asked last may be answered when it is gone, before the engine is.
 class follower {
  public:
-  follower(engine& e, revision from) : engine_(e), after_(from) {
-    e.on_news([this] { ask(); });
-    ask();
+  follower(engine& e, revision from) : inside_(std::make_shared<inside>(e, from)) {
+    e.on_news([in = inside_] { in->ask(); });
+    inside_->ask();
   }
   /// Everything up to `to`.
   std::vector<change> until(revision to) {
-    std::unique_lock hold(mutex_);
-    CHECK(news_.wait_for(hold, 20s, [&] { return after_ >= to || failed_; }));
-    CHECK_FALSE(failed_);
-    return seen_;
+    std::unique_lock hold(inside_->mutex);
+    CHECK(inside_->news.wait_for(hold, 20s, [&] { return inside_->after >= to || inside_->failed; }));
+    CHECK_FALSE(inside_->failed);
+    return inside_->seen;
   }
 
  private:
-  void ask() {
-    engine_.changes_after(after_, 100, [this](result<std::vector<change>> some) {
-      const std::lock_guard hold(mutex_);
-      if (!some) {
-        failed_ = some.code() != errc::unavailable;
+  struct inside : std::enable_shared_from_this<inside> {
+    inside(engine& e, revision from) : on(e), after(from) {}
+    void ask() {
+      on.changes_after(after, 100, [me = shared_from_this()](result<std::vector<change>> some) { me->take(some); });
+    }
+    void take(const result<std::vector<change>>& some) {
+      const std::lock_guard hold(mutex);
+      if (!some.ok()) {
+        failed = some.code() != errc::unavailable;
         return;
       }
-      for (auto& one : *some) {
-        if (one.at <= after_) continue;   // Two asked at once.
-        seen_.push_back(one);
+      for (const auto& one : *some) {
+        if (one.at <= after) continue;   // Two asked at once.
+        seen.push_back(one);
       }
-      if (!seen_.empty()) after_ = seen_.back().at;
-      news_.notify_all();
+      if (!seen.empty()) after = seen.back().at;
+      news.notify_all();
       if (!some->empty()) ask();
-    });
-  }
-  engine& engine_;
-  std::mutex mutex_;
-  std::condition_variable news_;
-  std::atomic<revision> after_;
-  std::vector<change> seen_;
-  bool failed_ = false;
+    }
+    engine& on;
+    std::mutex mutex;
+    std::condition_variable news;
+    std::atomic<revision> after;
+    std::vector<change> seen;
+    bool failed = false;
+  };
+  std::shared_ptr<inside> inside_;
 };
 
 /// Every change once, and every key's history as its lane wrote it.
