@@ -380,7 +380,11 @@ class server_state {
   void start_controllers() {
     if (stopping_ || !office_.empty()) return;
     const auto as = [this](std::string user, std::vector<std::string> groups) { return client_as(std::move(user), std::move(groups)); };
+    const auto before = static_cast<std::ptrdiff_t>(rooms_.size());
     office_ = open_office(*world_, {config(), on_.node, shared(), as, passwords_, shard_, caf::actor_cast<membership::remover_actor>(members_), keys_.pki.client_ca, keys_.pki.server_ca, keys_.pki.server_ca.certificates});
+    // Their clients end with them: terms come and go as long as the server lives.
+    office_.insert(office_.end(), rooms_.begin() + before, rooms_.end());
+    rooms_.resize(static_cast<std::size_t>(before));
   }
   void stop_controllers() {
     for (const auto& one : std::exchange(office_, {})) caf::anon_send_exit(caf::actor_cast<caf::actor>(one), caf::exit_reason::user_shutdown);

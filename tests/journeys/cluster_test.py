@@ -10,7 +10,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE, Node, address, expect, expect_in, folder, until
+from harness import PATIENCE, Node, address, expect, expect_in, folder, run_binary, until
 
 CHECK_HISTORY = os.environ["CHECK_HISTORY"]
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"
@@ -48,6 +48,13 @@ class Server(Node):
     def freeze(self, number):
         for pid in [self.process.pid, *children(self.process.pid)]:
             os.kill(pid, number)
+
+
+def clients_inside(server):
+    """How many clients of the API a server's own rooms have now."""
+    code, said = run_binary("console", "--json", "--data-dir", server.home + "/data")
+    expect(code == 0, said)
+    return sum(1 for one in json.loads(said)["actors"] if one["name"] == "local")
 
 
 def three(*flags):
@@ -274,6 +281,8 @@ def test_kill_and_freeze():
         since = time.monotonic()
         frozen.freeze(signal.SIGCONT)
         work.goes_on_at(frozen, since)
+        now = leader(others)
+        until("what acted while it led is gone, clients too", lambda: clients_inside(frozen) < clients_inside(now), every=0.3)
         print("   ", work.end(), flush=True)
     finally:
         stop_all(*servers)
