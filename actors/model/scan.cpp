@@ -1,5 +1,7 @@
 #include "actors/model/scan.hpp"
 
+#include <algorithm>
+
 #include "basis/json.hpp"
 
 namespace troupe::model {
@@ -7,6 +9,8 @@ namespace {
 
 /// What ends a number, true, false or null.
 bool ends_plain(char c) { return c == ',' || c == '}' || c == ']' || c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+constexpr std::size_t near_bytes = 24;
 
 }  // namespace
 
@@ -23,9 +27,18 @@ bool json_scan::take(char wanted) {
 }
 
 bool json_scan::skip_text() {
-  for (++at_; at_ < text_.size(); ++at_) {
+  // Most are short; those that are not (a file in a ConfigMap) are searched many bytes at a time.
+  const auto near = std::min(text_.size(), at_ + near_bytes);
+  for (++at_; at_ < near; ++at_) {
     if (text_[at_] == '"') return ++at_, true;
     if (text_[at_] == '\\') ++at_;
+  }
+  for (std::size_t quote = 0; at_ < text_.size();) {
+    if (quote < at_) quote = text_.find('"', at_);
+    if (quote == std::string_view::npos) break;
+    const auto slash = text_.substr(at_, quote - at_).find('\\');
+    if (slash == std::string_view::npos) return at_ = quote + 1, true;
+    at_ += slash + 2;
   }
   at_ = text_.size();
   bad_ = true;
