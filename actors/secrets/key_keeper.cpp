@@ -321,6 +321,8 @@ class key_keeper_state {
     if (!known_ || putting_ || changing_ || !record_ || record_->stage != stage_finished) return;
     mine_ = false;
     if (!asked_) return;
+    // Whoever asked may look at any server next: it is answered when all hold by the last record, too. Nothing hangs on it.
+    if (!silent().empty() && !waited(config_.patience)) return wait();
     asked_->deliver(encryption_told{status()});
     asked_.reset();
   }

@@ -146,6 +146,7 @@ TEST_CASE("keys changed at one server are every server's, and every Secret is st
   REQUIRE(enabled.ok());
   CHECK((*enabled)["enable"] == true);
   CHECK((*enabled)["stage"] == "reencrypt_finished");
+  CHECK((*enabled)["hashmatch"] == true);   // whoever looks at another server next finds the same
   CHECK(in.stored_with(cipher + "aescbckey:") == 150);
   in.write("c", "later");
   CHECK(in.stored_with(cipher + "aescbckey:") == 151);
