@@ -75,10 +75,9 @@ bool signed_by(const key_book& keys, const json& what, const json& by) {
 
 }  // namespace
 
-std::optional<std::string> distrust(const key_book& keys, const std::vector<json>& chain, std::string_view trust,
+std::optional<std::string> distrust(const key_book& keys, const std::vector<json>& chain, const std::vector<json>& anchors,
                                     wall_time now, std::string_view use, std::string_view name) {
   if (chain.empty()) return "there is no certificate";
-  const auto anchors = blocks(trust, "CERTIFICATE");
   const auto& leaf = chain.front();
   if (!in_time(leaf, now)) return "certificate has expired or is not yet valid";
   const auto kind = text_or(dig(leaf, "use"));

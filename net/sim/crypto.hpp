@@ -35,8 +35,8 @@ std::vector<json> blocks(std::string_view pem, std::string_view label);
 
 /// Text of a certificate that its signature covers.
 std::string signed_part(json certificate);
-/// Why `chain` (leaf first) does not prove what it should to one who trusts `trust`; nothing when it does.
-std::optional<std::string> distrust(const key_book& keys, const std::vector<json>& chain, std::string_view trust,
+/// Why `chain` (leaf first) does not prove what it should to one who trusts `anchors`; nothing when it does.
+std::optional<std::string> distrust(const key_book& keys, const std::vector<json>& chain, const std::vector<json>& anchors,
                                     wall_time now, std::string_view use, std::string_view name);
 
 std::unique_ptr<tls::provider> make_symbolic_provider(key_book& keys, const wall_clock& wall, entropy& chance);

@@ -19,11 +19,12 @@ struct party {
 };
 struct symbolic_server final : tls::server_context {
   party self;
-  std::string client_trust;
+  std::vector<json> client_trust;
 };
 struct symbolic_client final : tls::client_context {
   party self;
-  std::string trust, server_name;
+  std::vector<json> trust;
+  std::string server_name;
 };
 
 result<party> read_party(key_book& keys, const tls::identity& from) {
@@ -108,7 +109,7 @@ class handshake final : public stream_sink, public std::enable_shared_from_this<
     for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(text.size() >> shift & 0xff));
     raw_->write(out + text);
   }
-  std::optional<std::string> judge(const json& said, const std::string& nonce, std::string_view trust, std::string_view use,
+  std::optional<std::string> judge(const json& said, const std::string& nonce, const std::vector<json>& trust, std::string_view use,
                                    std::string_view name) {
     chain_.clear();
     for (const auto& each : dig(said, "chain").is_array() ? dig(said, "chain") : json::array()) chain_.push_back(each);
@@ -190,11 +191,10 @@ class symbolic_provider final : public tls::provider {
   result<std::shared_ptr<const tls::server_context>> make_server(const tls::server_options& with) override {
     auto self = read_party(keys_, with.self);
     if (!self) return self.why();
-    if (!with.client_trust.empty() && blocks(with.client_trust, "CERTIFICATE").empty())
-      return fail(errc::invalid, "there is no certificate in the PEM text");
     auto out = std::make_shared<symbolic_server>();
     out->self = std::move(*self);
-    out->client_trust = with.client_trust;
+    out->client_trust = blocks(with.client_trust, "CERTIFICATE");
+    if (!with.client_trust.empty() && out->client_trust.empty()) return fail(errc::invalid, "there is no certificate in the PEM text");
     return std::shared_ptr<const tls::server_context>(std::move(out));
   }
   result<std::shared_ptr<const tls::client_context>> make_client(const tls::client_options& with) override {
@@ -204,9 +204,8 @@ class symbolic_provider final : public tls::provider {
       if (!self) return self.why();
       out->self = std::move(*self);
     }
-    if (!with.trust.empty() && blocks(with.trust, "CERTIFICATE").empty())
-      return fail(errc::invalid, "there is no certificate in the PEM text");
-    out->trust = with.trust;
+    out->trust = blocks(with.trust, "CERTIFICATE");
+    if (!with.trust.empty() && out->trust.empty()) return fail(errc::invalid, "there is no certificate in the PEM text");
     out->server_name = with.server_name;
     return std::shared_ptr<const tls::client_context>(std::move(out));
   }

@@ -39,7 +39,9 @@ UNREACHABLE = ("Unknown", ["unreachable:NoExecute", "unreachable:NoSchedule"])
 
 
 def renewed(of, at=None):
-    return (at or server()).read(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{of.name}")["spec"]["renewTime"]
+    """Empty while there is none: a node may be Ready before its first Lease."""
+    lease = (at or server()).read(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{of.name}")
+    return lease["spec"]["renewTime"] if lease else ""
 
 
 def listens(process):

@@ -243,7 +243,7 @@ class kind_keeper_state {
     const auto present = all_.find(object_key(t.ns, t.name));   // a binding
     if (!present) return refuse(*j, not_found(*kind_, t.name));
     j->created = true;
-    change(j, present, std::move(*body), context(*j), true);
+    change(j, present, model::parse(*present), std::move(*body), context(*j), true);
   }
 
   /// Nothing when it was refused (and answered).
@@ -299,7 +299,7 @@ class kind_keeper_state {
       if (!present && (!kind_->create_on_update || !t.subresource.empty())) return refuse(*j, not_found(*kind_, t.name));
       if (!present) return create_from(j, std::move(*body));
       const bool retry = text_or(dig(*body, "metadata", "resourceVersion")).empty();
-      return change(j, present, std::move(*body), ctx, retry);
+      return change(j, present, model::parse(*present), std::move(*body), ctx, retry);
     }
     if (!present) return refuse(*j, not_found(*kind_, t.name));
     const json old = model::parse(*present);
@@ -307,11 +307,10 @@ class kind_keeper_state {
     if (auto* bad = std::get_if<api_error>(&patched)) return refuse(*j, std::move(*bad));
     auto& got = std::get<prepared>(patched);
     j->warnings = std::move(got.warnings);
-    change(j, present, std::move(got.object), ctx, true);  // a patch with a revision fails by itself
+    change(j, present, old, std::move(got.object), ctx, true);  // a patch with a revision fails by itself
   }
 
-  void change(const job_ptr& j, const model::document_ptr& present, json body, const write_context& ctx, bool retry) {
-    const json old = model::parse(*present);
+  void change(const job_ptr& j, const model::document_ptr& present, const json& old, json body, const write_context& ctx, bool retry) {
     auto whole = apply_part(*kind_, ctx.subresource, old, std::move(body), ctx.now);
     if (auto* bad = std::get_if<api_error>(&whole)) return refuse(*j, std::move(*bad));
     auto made = prepare_update(*kind_, old, std::move(std::get<json>(whole)), part_rule(ctx.subresource), ctx);
