@@ -84,7 +84,7 @@ def leader(servers):
     return next((s for s in servers if holder.startswith(s.name + "_")), None)
 
 
-PAUSE = 0.01   # s between a client's writes: a steady load; as fast as it goes would only take the processors from other tests
+PAUSE = 0.04   # s between a client's writes: a steady load; as fast as it goes would only take the processors from other tests
 
 
 class Client(threading.Thread):

@@ -287,9 +287,13 @@ class play {
   bool unwell_ = false;
 };
 
+std::map<std::uint64_t, std::uint64_t> digests;   // of what was played, by seed
+
 verdict run(std::uint64_t seed) {
   play one(seed);
-  return one.go();
+  const auto got = one.go();
+  digests.emplace(seed, got.digest);
+  return got;
 }
 
 }  // namespace
@@ -308,7 +312,8 @@ TEST_CASE("what people want comes about on the nodes that live, whatever breaks 
 
 TEST_CASE("the whole: the same seed gives the same run") {
   if (std::getenv("TROUPE_SEED") || std::getenv("TROUPE_SEEDS")) return;
-  CHECK(run(3).digest == run(3).digest);
+  if (!digests.contains(3)) run(3);   // it was played already, unless somebody chose cases
+  CHECK(run(3).digest == digests.at(3));
 }
 
 }  // namespace troupe::scenario
