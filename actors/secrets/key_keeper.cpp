@@ -210,8 +210,8 @@ class key_keeper_state {
         if (unreadable_ > 0) return keep_old_keys();
         return put(next_record(*record_));
       } else if (waited(config_.patience)) {
-        refuse_asked(fail(errc::unavailable, "every Secret is stored accordingly, and the old keys are kept, because nothing is heard of " + listed(missing) +
-                                                 ": they go as soon as it is back, or its node deleted"));
+        refuse_asked(fail(errc::unavailable, "every Secret is stored accordingly" + std::string(record_->keys.keys.size() > 1 ? ", and the old keys are kept" : "") +
+                                                 ", but nothing is heard of " + listed(missing) + ": the change ends as soon as it is back, or its node deleted"));
       }
     }
     wait();
