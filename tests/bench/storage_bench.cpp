@@ -137,9 +137,13 @@ figures run_ours(const std::string& path, std::size_t clients, std::chrono::mill
     std::vector<operation> batch;
     batch.push_back(to_operation(scripts[who], what));
     e.commit(std::move(batch), [&box, who](committed_batch out) {
-      const std::lock_guard hold(box.mutex);
-      box.letters.emplace_back(who, out.outcomes[0].at);
-      box.ready.notify_one();
+      bool waits = false;
+      {
+        const std::lock_guard hold(box.mutex);
+        waits = box.letters.empty();
+        box.letters.emplace_back(who, out.outcomes[0].at);
+      }
+      if (waits) box.ready.notify_one();   // a mailbox wakes its actor for the first letter only
     });
   };
   std::deque<std::pair<std::size_t, revision>> arrived;
