@@ -116,6 +116,9 @@ pod_ptr read_pod(const json& pod) {
   out->node = text_or(dig(spec, "nodeName"));
   const auto& priority = dig(spec, "priority");
   out->priority = priority.is_number_integer() ? priority.get<std::int64_t>() : 0;
+  out->preempts = dig(spec, "preemptionPolicy") != "Never";
+  out->nominated = text_or(dig(pod, "status", "nominatedNodeName"));
+  out->started = text_or(dig(pod, "status", "startTime"));
   const auto phase = text_or(dig(pod, "status", "phase"));
   out->ended = phase == "Succeeded" || phase == "Failed";
   out->leaving = dig(meta, "deletionTimestamp").is_string();
@@ -171,6 +174,42 @@ void ledger::drop_pod(const std::string& key) {
   }
   loners_.erase(key);
   places_.erase(found);
+}
+
+void ledger::nominate(const pod_ptr& pod, const std::string& node) {
+  if (const auto before = nominated_.find(pod->key); before != nominated_.end()) {
+    auto& there = nominees_[before->second];
+    there.erase(pod->key);
+    if (there.empty()) nominees_.erase(before->second);
+    nominated_.erase(before);
+  }
+  if (node.empty()) return;
+  nominated_[pod->key] = node;
+  nominees_[node][pod->key] = pod;
+}
+
+const std::string& ledger::nominated(const std::string& key) const {
+  static const std::string nowhere;
+  const auto found = nominated_.find(key);
+  return found == nominated_.end() ? nowhere : found->second;
+}
+
+const std::map<std::string, pod_ptr>* ledger::nominees(const std::string& node) const {
+  const auto found = nominees_.find(node);
+  return found == nominees_.end() ? nullptr : &found->second;
+}
+
+std::optional<node_facts> ledger::with_nominees(const node_facts& node, const pod_facts& pod) const {
+  std::optional<node_facts> out;
+  const auto* all = nominees(node.name);
+  if (all == nullptr) return out;
+  for (const auto& [key, other] : *all) {
+    if (key == pod.key || other->priority < pod.priority || places_.contains(key)) continue;
+    if (!out) out = node;
+    account(*out, *other, 1);
+    out->pods[key] = other;
+  }
+  return out;
 }
 
 const std::string& ledger::place_of(const std::string& key) const {

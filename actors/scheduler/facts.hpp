@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ struct spread {
 struct pod_facts {
   std::string key, ns, name, uid, node, version;
   std::int64_t priority = 0;
+  bool preempts = true;              ///< Unless its preemptionPolicy is Never.
+  std::string nominated;             ///< status.nominatedNodeName: where room is being made for it.
+  std::string started;               ///< status.startTime, as it is written.
   bool ours = false;                 ///< Asks for this scheduler, is not bound, not gated and not going.
   bool ended = false, leaving = false;
   json labels;
@@ -75,6 +79,13 @@ class ledger {
   /// Places a pod on pod.node (or `node`), or moves it; one that has ended frees its place.
   void put_pod(const pod_ptr& pod, const std::string& node);
   void drop_pod(const std::string& key);
+  /// Room on `node` is kept for a pod that has no node yet, from others of lower priority; "" ends that.
+  void nominate(const pod_ptr& pod, const std::string& node);
+  const std::string& nominated(const std::string& key) const;
+  /// Pods for whom room is kept there, by key; null when there are none.
+  const std::map<std::string, pod_ptr>* nominees(const std::string& node) const;
+  /// The node as it is for `pod` when all came for whom room is kept and who are at least as important; nothing when it is as it is.
+  std::optional<node_facts> with_nominees(const node_facts& node, const pod_facts& pod) const;
   /// The node a pod is accounted on, or "".
   const std::string& place_of(const std::string& key) const;
 
@@ -85,12 +96,14 @@ class ledger {
   const std::map<std::string, pod_ptr>& loners() const { return loners_; }
 
  private:
-  void account(node_facts& at, const pod_facts& pod, int sign);
+  static void account(node_facts& at, const pod_facts& pod, int sign);
   void reorder();
   std::map<std::string, node_facts> nodes_;
   std::vector<const node_facts*> order_;
   std::map<std::string, std::pair<std::string, pod_ptr>> places_;
   std::map<std::string, pod_ptr> loners_;
+  std::map<std::string, std::map<std::string, pod_ptr>> nominees_;   ///< By node.
+  std::map<std::string, std::string> nominated_;                     ///< Pod to node.
 };
 
 }  // namespace troupe::scheduler

@@ -148,13 +148,18 @@ refusal filter_node(const surroundings& seen, const node_facts& node) {
   return {};
 }
 
+refusal filter_node(const surroundings& seen, const ledger& all, const node_facts& node) {
+  const auto fuller = all.with_nominees(node, seen.pod);
+  return filter_node(seen, fuller ? *fuller : node);
+}
+
 void tally::add(const refusal& why) {
   ++nodes;
   hopeless += why.hopeless ? 1 : 0;
   for (const auto& each : why.why) ++reasons[each];
 }
 
-std::string tally::text() const {
+std::string tally::reasons_text() const {
   if (nodes == 0) return "no nodes available to schedule pods";
   const auto head = "0/" + std::to_string(nodes) + " nodes are available: ";
   std::vector<std::string> lines;
@@ -162,7 +167,13 @@ std::string tally::text() const {
   std::ranges::sort(lines);   // as upstream sorts them: by text
   std::string out = head;
   for (const auto& each : lines) out.append(out.size() > head.size() ? ", " : "").append(each);
-  out.append(". preemption: ").append(head);
+  return out += '.';
+}
+
+std::string tally::text() const {
+  auto out = reasons_text();
+  if (nodes == 0) return out;
+  out.append(" preemption: 0/").append(std::to_string(nodes)).append(" nodes are available: ");
   const int others = nodes - hopeless;
   if (others > 0) out.append(std::to_string(others)).append(" No preemption victims found for incoming pod");
   if (hopeless > 0) out.append(others > 0 ? ", " : "").append(std::to_string(hopeless)).append(" Preemption is not helpful for scheduling");

@@ -30,6 +30,8 @@ struct refusal {
   explicit operator bool() const { return !why.empty(); }
 };
 refusal filter_node(const surroundings& seen, const node_facts& node);
+/// The same, with room for those that are nominated there and at least as important.
+refusal filter_node(const surroundings& seen, const ledger& all, const node_facts& node);
 
 /// Whether nodeSelector and required node affinity let the pod in.
 bool selects_node(const pod_facts& pod, const node_facts& node);
@@ -39,7 +41,9 @@ struct tally {
   std::map<std::string, int> reasons;
   int nodes = 0, hopeless = 0;
   void add(const refusal& why);
-  /// "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: ..."
+  /// "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable."
+  std::string reasons_text() const;
+  /// With what can be said when nobody's leaving would help: "... preemption: 0/3 nodes are available: ..."
   std::string text() const;
 };
 

@@ -124,7 +124,7 @@ choice choose_node(const pod_facts& pod, const ledger& all, std::size_t begin, r
   std::size_t looked = 0;
   for (; looked < order.size() && fit.size() < enough; ++looked) {
     const auto& node = *order[(begin + looked) % order.size()];
-    const auto why = filter_node(seen, node);
+    const auto why = filter_node(seen, all, node);
     if (why) out.refused.add(why);
     else fit.push_back(&node);
   }
