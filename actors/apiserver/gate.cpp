@@ -308,50 +308,57 @@ class gate_state {
     std::string path = asked.rest.empty() ? "/" : asked.rest;
     if (!ask.query.empty()) path += "?" + ask.query;
     const auto address = named->port.empty() ? std::string("127.0.0.1") : "127.0.0.1:" + named->port;
-    reach(named->name, address, ask, std::move(path), net::http::wants_upgrade(ask), true, to);
+    reach(named->name, address, ask, std::move(path), net::http::wants_upgrade(ask), speaks::kubelet, to);
   }
 
+  json stored(const schema::kind& kind, const std::string& ns, const std::string& name) {
+    const auto doc = fans_.at(kind.storage).all().find(ns + "/" + name);
+    return doc ? model::parse(*doc) : json();
+  }
   /// The stored object of that path's namespace and name; answered with 404 when there is none.
-  std::optional<json> read_pod(const std::string& ns, const std::string& name, const exchange_ptr& to) {
-    const auto* pods = schema::find("", "v1", "pods");
-    const auto doc = fans_.at(pods->storage).all().find(ns + "/" + name);
-    auto pod = doc ? parse_json(doc->text()) : result<json>(errc::not_found, "");
-    if (pod.ok()) return std::move(*pod);
-    respond_error(*to, not_found(*pods, name));
+  std::optional<json> read_stored(const char* plural, const std::string& ns, const std::string& name, const exchange_ptr& to) {
+    const auto* kind = schema::find("", "v1", plural);
+    auto found = stored(*kind, ns, name);
+    if (found.is_object()) return found;
+    respond_error(*to, not_found(*kind, name));
     return std::nullopt;
   }
 
   /// Logs of a pod and streams into it: asked of its kubelet, which asks the runtime.
   void carry_to_kubelet(const std::shared_ptr<const target>& asked, const request_ptr& ask, const exchange_ptr& to) {
-    const auto pod = read_pod(asked->ns, asked->name, to);
+    const auto pod = read_stored("pods", asked->ns, asked->name, to);
     if (!pod) return;
     auto what = ask_kubelet(*asked, *pod);
     if (auto* bad = std::get_if<api_error>(&what)) return respond_error(*to, *bad);
     auto& [node, path, upgrade] = std::get<kubelet_ask>(what);
     if (upgrade && !net::http::wants_upgrade(*ask)) return respond_error(*to, bad_request("Upgrade request required"));
-    reach(node, "127.0.0.1", *ask, std::move(path), upgrade, true, to);
+    reach(node, "127.0.0.1", *ask, std::move(path), upgrade, speaks::kubelet, to);
   }
 
   void proxy_pod(const std::shared_ptr<const target>& asked, const request_ptr& ask, const exchange_ptr& to) {
-    if (asked->kind->plural != "pods") return respond_error(*to, not_served(*asked));
+    const bool service = asked->kind->plural == "services";
+    if (!service && asked->kind->plural != "pods") return respond_error(*to, not_served(*asked));
     const auto named = split_proxy_name(asked->name);
-    if (!named) return respond_error(*to, bad_request("invalid pod request \"" + asked->name + "\""));
-    const auto pod = read_pod(asked->ns, named->name, to);
-    if (!pod) return;
-    auto where = find_pod_port(*named, *pod);
+    if (!named) return respond_error(*to, bad_request("invalid " + std::string(service ? "service" : "pod") + " request \"" + asked->name + "\""));
+    const auto object = read_stored(service ? "services" : "pods", asked->ns, named->name, to);
+    if (!object) return;
+    auto where = service ? find_service_port(*named, *object, stored(*schema::find("", "v1", "endpoints"), asked->ns, named->name), turns_++) : find_pod_port(*named, *object);
     if (auto* bad = std::get_if<api_error>(&where)) return respond_error(*to, *bad);
     const auto& [node, address, tls] = std::get<pod_address>(where);
-    if (tls) return respond_error(*to, bad_request("pods are reached over http only"));
     std::string path = asked->rest.empty() ? "/" : asked->rest;
     if (!ask->query.empty()) path += "?" + ask->query;
-    reach(node, address, *ask, std::move(path), net::http::wants_upgrade(*ask), false, to);
+    reach(node, address, *ask, std::move(path), net::http::wants_upgrade(*ask), tls ? speaks::pod_tls : speaks::pod_plain, to);
   }
 
-  /// `to_kubelet`: over TLS, with our certificate; else plain, to a pod.
+  /// Who answers: a kubelet over TLS, who sees our certificate; or a pod, whose certificate nobody here could judge, as upstream.
+  enum class speaks : std::uint8_t { kubelet, pod_plain, pod_tls };
+
   void reach(const std::string& node, const std::string& address, const net::http::request& ask, std::string path, bool upgrade,
-             bool to_kubelet, const exchange_ptr& to) {
+             speaks peer, const exchange_ptr& to) {
     proxy_config with{{config_.kubelet_trust, node, config_.kubelet_client}, config_.proxy_patience};
-    with.plain = !to_kubelet;
+    if (peer == speaks::pod_tls) with.tls = {"", node, {}};
+    with.to_pod = peer != speaks::kubelet;
+    with.plain = peer == speaks::pod_plain;
     auto carried = std::make_shared<net::http::request>(net::http::carried_on(ask, path));
     self_->request(nodes_, std::chrono::seconds(10), tunnel::open_stream{{node}, address})
         .then([this, with, carried, upgrade, to](tunnel::stream_box& box) mutable {
@@ -449,6 +456,7 @@ class gate_state {
   kept_pages pages_;
   std::vector<local_watch> local_watches_;
   std::size_t writes_open_ = 0;
+  std::size_t turns_ = 0;           ///< Of services/proxy: whose pod is next.
   std::optional<mono_time> away_;   ///< Since when the datastore has no leader.
   rng dice_{0};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -69,7 +69,8 @@ class egress_state {
     if (!at.ok()) return rt::refuse(at.why());
     auto answer = self_->make_response_promise<stream_box>();
     const auto port = ask.address.find(':') == std::string::npos ? std::uint16_t{0} : at->port;
-    go(routes_->to_kubelet(ask.node, port), false,
+    // Loopback is the node's own, its kubelet's; any other address is a pod's, or another port of the node.
+    go(at->host == "127.0.0.1" ? routes_->to_kubelet(ask.node, port) : routes_->to_address(*at), false,
        [answer](result<net::stream_ptr> got) {
          auto to = answer;
          if (got.ok()) to.deliver(stream_box{std::make_shared<net::stream_ptr>(std::move(*got))});

@@ -13,7 +13,7 @@
 
 namespace troupe::tunnel {
 
-/// gate -> switchboard: a stream to `address` ("127.0.0.1:10250") as seen from `node`. Waits a few
+/// gate -> egress -> switchboard: a stream to `address` ("127.0.0.1:10250", a pod's) as seen from `node`. Waits a few
 /// seconds for a node that reconnects and asks the other servers meanwhile, unless `here_only`; then fails with
 /// unavailable: which node, gone since, last cause, what the others said.
 struct open_stream { node_name node; std::string address; bool here_only = false; };

@@ -253,6 +253,11 @@ def test_service():
         return heard >= names
     until(f"all of {names} answer by name", all_heard)
     expect(heard == names, f"{heard} is not {names}")
+    # Through the API, by the Service and by one of its pods.
+    heard = {c.kubectl("get", "--raw", "/api/v1/namespaces/default/services/web:80/proxy/").strip() for _ in range(2 * len(names))}
+    expect(heard == names, f"{heard} is not {names}")
+    one = sorted(names)[0]
+    expect(c.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{one}:8080/proxy/").strip() == one, "pods/proxy")
     for p in c.pods("app=web"):
         code, out = ask(c, "client", f"http://{p['status']['podIP']}:8080")
         expect(code == 0 and out.strip() == p["metadata"]["name"], f"{p['spec']['nodeName']}: {code} {out}")

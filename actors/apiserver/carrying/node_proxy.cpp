@@ -13,7 +13,7 @@ bool is_carried_back(std::string_view name) {
 }
 
 api_error unreachable(const proxy_config& config, const error& why) {
-  return unavailable("error trying to reach " + std::string(config.plain ? "the pod on" : "the kubelet of") + " node " +
+  return unavailable("error trying to reach " + std::string(config.to_pod ? "the pod on" : "the kubelet of") + " node " +
                      config.tls.server_name + ": " + why.text(), 0);
 }
 

@@ -13,6 +13,7 @@ struct proxy_config {
   duration patience = std::chrono::seconds(15);
   std::size_t unsent_max = 1024 * 1024;   ///< More waits for a slow client: the node is held back.
   bool plain = false;                ///< No TLS.
+  bool to_pod = false;               ///< And not to its node's kubelet: for words.
 };
 /// `ask` is what the other side is asked (net::http::carried_on). Errors are answered as a Status.
 void proxy_to_node(const rt::world& in, proxy_config config, net::stream_ptr stream, net::http::request ask, net::http::exchange_ptr to);

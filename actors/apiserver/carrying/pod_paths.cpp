@@ -145,7 +145,6 @@ std::variant<pod_address, api_error> find_pod_port(const proxy_name& named, cons
   out.tls = named.scheme == "https";
   const auto ip = text_or(dig(pod, "status", "podIP"));
   const auto name = text_or(dig(pod, "metadata", "name"));
-  if (!named.scheme.empty() && named.scheme != "https" && named.scheme != "http") return bad_request("invalid pod request \"" + named.scheme + ":" + named.name + "\"");
   if (ip.empty()) return unavailable("pod " + name + " has no address yet", 0);
   auto port = named.port;
   for (const auto& container : dig(pod, "spec", "containers"))
@@ -158,6 +157,32 @@ std::variant<pod_address, api_error> find_pod_port(const proxy_name& named, cons
   const auto n = number(port);
   if (!n || *n < 1 || *n > 65535) return bad_request("no port \"" + port + "\" in pod " + name);
   out.address = (ip.find(':') != std::string::npos ? "[" + ip + "]" : ip) + ":" + port;
+  return out;
+}
+
+std::variant<pod_address, api_error> find_service_port(const proxy_name& named, const json& service, const json& endpoints, std::size_t turn) {
+  const auto name = text_or(dig(service, "metadata", "name"));
+  const auto& ports = dig(service, "spec", "ports");
+  auto wanted = named.port;
+  if (const auto n = number(wanted)) {
+    const auto found = std::find_if(ports.begin(), ports.end(), [&](const json& one) { return dig(one, "port") == json(*n); });
+    if (found == ports.end()) return unavailable("no service port " + wanted + " found for service \"" + name + "\"", 0);
+    wanted = text_or(dig(*found, "name"));
+  } else if (wanted.empty() && ports.size() == 1) {
+    wanted = text_or(dig(ports[0], "name"));
+  }
+  std::vector<pod_address> all;
+  for (const auto& subset : dig(endpoints, "subsets"))
+    for (const auto& port : dig(subset, "ports"))
+      if (text_or(dig(port, "name")) == wanted && text_or(dig(port, "protocol"), "TCP") == "TCP" && dig(port, "port").is_number_integer())
+        for (const auto& one : dig(subset, "addresses")) {
+          const auto ip = text_or(dig(one, "ip"));
+          all.push_back({text_or(dig(one, "nodeName")), (ip.find(':') != std::string::npos ? "[" + ip + "]" : ip) + ":" + std::to_string(port["port"].get<std::int64_t>()),
+                         named.scheme == "https"});
+        }
+  if (all.empty()) return unavailable("no endpoints available for service \"" + name + "\"", 0);
+  const auto& out = all[turn % all.size()];
+  if (out.node.empty()) return unavailable("the endpoint " + out.address + " of service \"" + name + "\" is on no node of this cluster", 0);
   return out;
 }
 

@@ -20,11 +20,15 @@ struct kubelet_ask {
 };
 std::variant<kubelet_ask, api_error> ask_kubelet(const target& asked, const json& pod);
 
-/// pods/proxy and services/proxy: where the pod listens. Port: number or name of the request, else its first one.
+/// pods/proxy: where the pod listens. Port: number or name of the request, else its first one.
 struct pod_address {
   std::string node, address;    ///< "10.42.1.5:8080".
   bool tls = false;
 };
 std::variant<pod_address, api_error> find_pod_port(const proxy_name& named, const json& pod);
+
+/// services/proxy: one of the pods behind a Service, which take turns. Port: number or name of one of the Service's, else its
+/// only one. `endpoints`: the Endpoints of its name, or null.
+std::variant<pod_address, api_error> find_service_port(const proxy_name& named, const json& service, const json& endpoints, std::size_t turn);
 
 }  // namespace troupe::apiserver

@@ -64,3 +64,34 @@ TEST_CASE("a pod's port is found by number, by name, or is its first one") {
   CHECK(at("p:nothing") == "400 no port \"nothing\" in pod p");
   CHECK(at("p:70000") == "400 no port \"70000\" in pod p");
 }
+
+TEST_CASE("behind a Service's port its pods take turns") {
+  json service{{"metadata", {{"name", "web"}}}, {"spec", {{"ports", json::array({{{"name", "http"}, {"port", 80}}, {{"name", "admin"}, {"port", 81}}})}}}};
+  const auto subset = [](const char* name, int port, std::initializer_list<const char*> ips) {
+    json out{{"ports", json::array({{{"name", name}, {"port", port}}})}, {"addresses", json::array()}};
+    for (const char* ip : ips) out["addresses"].push_back({{"ip", ip}, {"nodeName", std::string("node-of-").append(ip)}});
+    return out;
+  };
+  json endpoints{{"subsets", json::array({subset("http", 8080, {"10.42.0.1", "10.42.1.1"}), subset("admin", 9090, {"10.42.0.1"})})}};
+  std::size_t turn = 0;
+  const auto at = [&](std::string_view name) {
+    const auto got = find_service_port(*split_proxy_name(name), service, endpoints, turn++);
+    if (const auto* no = std::get_if<api_error>(&got)) return std::to_string(no->code) + " " + no->message;
+    const auto& to = std::get<pod_address>(got);
+    return to.node + " " + (to.tls ? "https " : "") + to.address;
+  };
+  CHECK(at("web:80") == "node-of-10.42.0.1 10.42.0.1:8080");
+  CHECK(at("web:http") == "node-of-10.42.1.1 10.42.1.1:8080");
+  CHECK(at("https:web:admin") == "node-of-10.42.0.1 https 10.42.0.1:9090");
+  CHECK(at("web:82") == "503 no service port 82 found for service \"web\"");
+  CHECK(at("web:nothing") == "503 no endpoints available for service \"web\"");
+  CHECK(at("web") == "503 no endpoints available for service \"web\"");   // which of the two?
+  service["spec"]["ports"].erase(1);
+  turn = 0;
+  CHECK(at("web") == "node-of-10.42.0.1 10.42.0.1:8080");
+  CHECK(at("https:web:") == "node-of-10.42.1.1 https 10.42.1.1:8080");
+  endpoints["subsets"][0]["addresses"] = json::array({{{"ip", "192.0.2.1"}}});
+  CHECK(at("web").starts_with("503 the endpoint 192.0.2.1:8080 of service \"web\" is on no node"));
+  endpoints = json();
+  CHECK(at("web") == "503 no endpoints available for service \"web\"");
+}
