@@ -64,6 +64,16 @@ bool add_entry(X509_NAME* to, const char* kind, const std::string& text, int set
                                     static_cast<int>(text.size()), -1, set) == 1;
 }
 
+/// What a leaf is shown with: its authority's bundle, what is signed by itself last. Whoever trusts only an older root must meet
+/// the certificate that leads there first: OpenSSL takes the first that fits and does not turn back.
+std::string shown_above(const std::vector<certificate_ptr>& bundle) {
+  std::string out, roots;
+  for (const auto& each : bundle)
+    (X509_check_issued(each.get(), each.get()) == X509_V_OK ? roots : out) += pem_of(each.get());
+  ERR_clear_error();
+  return out + roots;
+}
+
 error openssl_error(const char* doing) { return fail(errc::internal, std::string(doing) + ": " + openssl_reason()); }
 
 /// The chain's root by K3s's rule, or null: from the first certificate along authority key ids.
@@ -206,7 +216,7 @@ class openssl_issuer final : public issuer {
       return fail(errc::invalid, "an address for a certificate cannot be read");
     }
     if (X509_sign(x, ca_key->get(), EVP_sha256()) <= 0) return openssl_error("signing a certificate");
-    return pem_of(x) + ca.certificates;
+    return pem_of(x) + shown_above(*bundle);
   }
 
   result<certificate_facts> read(std::string_view pem) override {
@@ -231,7 +241,7 @@ class openssl_issuer final : public issuer {
     auto above = read_certificates(ca_bundle);
     if (!leaf || !above) return false;
     for (const auto& each : *above)
-      if (X509_check_issued(each.get(), leaf->front().get()) == X509_V_OK &&
+      if (X509_check_ca(each.get()) == 1 && X509_check_issued(each.get(), leaf->front().get()) == X509_V_OK &&
           X509_verify(leaf->front().get(), X509_get0_pubkey(each.get())) == 1)
         return true;
     ERR_clear_error();
