@@ -7,6 +7,7 @@
 #include "actors/runtime/spawn.hpp"
 #include "basis/bytes.hpp"
 #include "basis/log.hpp"
+#include "net/tls/signing/bundle.hpp"
 
 namespace troupe::membership {
 
@@ -96,11 +97,13 @@ class joiner_state {
   void take_authority(const std::string& pem) {
     if (!world_->issuer->read(pem).ok()) return again("it does not answer as a server of ours does");
     const auto digest = world_->issuer->ca_digest(pem);
-    if (!token_.ca_digest.empty() && digest != token_.ca_digest)
+    // Authorities that were replaced since the token was made: what it names has signed them, or they are not believed below.
+    const auto pinned = token_.ca_digest.empty() || digest == token_.ca_digest ? pem : net::tls::pinned_certificate(*world_->issuer, pem, token_.ca_digest);
+    if (pinned.empty())
       return refuse("the cluster at " + to_string(config_.at) + " has another certificate authority than the token names (its digest is " +
                     digest + "): the token is of another cluster, or somebody stands between");
     if (token_.ca_digest.empty()) log::warn("membership.authority_not_pinned", {{"server", to_string(config_.at)}, {"hint", "use the full token K10<hash>::server:..."}});
-    trust_ = pem;
+    trust_ = pinned;
     next(phase::bootstrap);
   }
 

@@ -6,6 +6,7 @@
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
 #include "net/http/client.hpp"
+#include "net/tls/signing/bundle.hpp"
 
 namespace troupe::registration {
 
@@ -77,7 +78,8 @@ class enrolment_state {
     if (!applicant.ok()) return refuse(applicant.why().note);
     delay_ = config_.delay_first;
     auto* issuer = world_->issuer;
-    handshake_.emplace(std::move(*applicant), [issuer](std::string_view pem) { return issuer->ca_digest(pem); });
+    handshake_.emplace(std::move(*applicant), [issuer](std::string_view pem) { return issuer->ca_digest(pem); },
+                       [issuer](std::string_view bundle, std::string_view digest) { return net::tls::pinned_certificate(*issuer, bundle, digest); });
     step();
   }
 
@@ -231,7 +233,7 @@ class enrolment_state {
     const auto& pinned = who.with.ca_digest;
     const auto facts = world_->issuer->read(kept->kubelet_client.certificates);
     if (!parsed.ok() || !facts.ok() || facts->common_name != "system:node:" + config_.node.text || facts->not_after <= world_->wall->now()) return;
-    if (!pinned.empty() && pinned != world_->issuer->ca_digest(kept->server_ca)) return;
+    if (!pinned.empty() && pinned != world_->issuer->ca_digest(kept->server_ca) && net::tls::pinned_certificate(*world_->issuer, kept->server_ca, pinned).empty()) return;
     kept->config = std::move(*parsed);
     kept->servers = config_.servers;
     kept_told_ = true;

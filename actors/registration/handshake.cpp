@@ -23,7 +23,7 @@ std::string joined(const std::vector<std::string>& list) {
 
 }  // namespace
 
-handshake::handshake(application what, digest_of digest) : what_(std::move(what)), digest_(std::move(digest)) {
+handshake::handshake(application what, digest_of digest, pinned_of pinned) : what_(std::move(what)), digest_(std::move(digest)), pinned_(std::move(pinned)) {
   use_certificate_ = !what_.present.empty();
 }
 
@@ -101,13 +101,23 @@ result<void> handshake::answer(int status, std::string_view body) {
     case step::fetch_ca: {
       if (auto kept = keep("cacerts", looks_like_pem(body), step::check_ca); !kept.ok()) return kept;
       const auto found = digest_(body);
-      if (!what_.with.ca_digest.empty() && what_.with.ca_digest != found)
+      const auto& wanted = what_.with.ca_digest;
+      const bool same = wanted.empty() || wanted == found;
+      bundle_ = std::string(body);
+      // The authorities were replaced since the token was made. That the one it names is behind them is shown by the connection
+      // that comes next, which is verified with it alone.
+      if (auto pinned = same || !pinned_ ? std::string() : pinned_(body, wanted); same || !pinned.empty())
+        trust_ = same ? bundle_ : std::move(pinned);
+      else
         hopeless_ = "token CA hash does not match the Cluster CA certificate hash: " + what_.with.ca_digest + " != " + found +
                     "; the token belongs to another cluster, or somebody stands in between";
-      else trust_ = std::string(body);
       return {};
     }
-    case step::check_ca: return keep("cacerts", body == trust_, step::config);
+    case step::check_ca: {
+      auto kept = keep("cacerts", body == bundle_, step::config);
+      if (kept.ok()) trust_ = bundle_;
+      return kept;
+    }
     case step::config: return keep("config", parse_json(body).ok(), step::client_ca);
     case step::client_ca: return keep("client-ca.crt", looks_like_pem(body), step::server_ca);
     case step::server_ca: return keep("server-ca.crt", looks_like_pem(body), step::serving);

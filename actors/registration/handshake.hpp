@@ -41,7 +41,10 @@ using next_step = std::variant<next_request, complete, hopeless>;
 class handshake {
  public:
   using digest_of = std::function<std::string(std::string_view pem)>;
-  handshake(application what, digest_of digest);
+  /// The certificate of a bundle that a token's digest names, empty when there is none: an authority that was replaced by another
+  /// which it has signed is still one to be known by.
+  using pinned_of = std::function<std::string(std::string_view bundle, std::string_view digest)>;
+  handshake(application what, digest_of digest, pinned_of pinned = {});
 
   next_step next() const;
   /// Takes the answer to next(). Fails when the server cannot serve it now (try again later; the note
@@ -66,8 +69,9 @@ class handshake {
 
   application what_;
   digest_of digest_;
+  pinned_of pinned_;
   step at_ = step::fetch_ca;
-  std::string trust_;
+  std::string trust_, bundle_;              ///< What verifies the server now, and what will once it has: /cacerts as it came.
   std::string hopeless_;
   bool use_certificate_ = true;             ///< Until a server says that it counts no longer.
   std::map<std::string, std::string, std::less<>> pieces_;

@@ -121,6 +121,26 @@ TEST_CASE("a CA that is not the pinned one ends the handshake before anything is
   CHECK(h.trust().empty());
 }
 
+TEST_CASE("an authority that a token names and that others were signed by is trusted alone, until the server has proved itself by it") {
+  const std::string old = "-----BEGIN CERTIFICATE-----\nOLD\n-----END CERTIFICATE-----\n";
+  handshake h(somebody("K10" + digest + "::node:secret"), [](std::string_view) { return std::string(64, 'd'); },
+              [&](std::string_view bundle, std::string_view wanted) { return bundle.find(old) != std::string_view::npos && wanted == digest ? old : std::string(); });
+  REQUIRE(h.answer(200, pem + old).ok());
+  CHECK(h.trust() == old);
+  CHECK(ask(h).verified);
+  CHECK(header(ask(h), "authorization").empty());   // no password before that
+  REQUIRE(h.answer(200, pem + old).ok());
+  CHECK(h.trust() == pem + old);
+  CHECK(ask(h).path == "/v1-k3s/config");
+  // Another file over the verified connection than before it: begun anew.
+  h.restart();
+  REQUIRE(h.answer(200, pem + old).ok());
+  CHECK_FALSE(h.answer(200, pem).ok());
+  CHECK_FALSE(ask(h).verified);
+  REQUIRE(h.answer(200, pem).ok());
+  CHECK(why_hopeless(h).find("token CA hash does not match") == 0);
+}
+
 TEST_CASE("without a pin the CA that is found is taken, and from then on insisted upon") {
   auto h = start("secret", false, std::string(64, 'd'));
   REQUIRE(h.answer(200, pem).ok());
