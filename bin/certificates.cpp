@@ -1,12 +1,16 @@
 // `troupe certificate check`: which certificates a node keeps and when they end. `troupe certificate rotate`: sets them aside, so
-// that the next start makes new ones. Both work with files alone.
+// that the next start makes new ones. Both work with files alone. `troupe certificate rotate-ca`: other authorities for the cluster,
+// handed to a server that runs.
 #include <algorithm>
 #include <array>
 #include <cstdio>
 
+#include "actors/certificates/rotation.hpp"
+#include "actors/membership/bootstrap.hpp"
 #include "basis/clock.hpp"
 #include "basis/json.hpp"
 #include "bin/command_line.hpp"
+#include "bin/question.hpp"
 #include "bin/tools.hpp"
 #include "net/host/real.hpp"
 #include "net/host/text_socket.hpp"
@@ -20,7 +24,10 @@ constexpr const char* usage =
     "       exit code 1 when one has ended or cannot be read; renewal needs no command, a running node does it at half of their life\n"
     "       troupe certificate rotate [-s SERVICE]... [--data-dir DIR]    new keys and certificates at the next start, for a node that\n"
     "       stands still; the old ones are kept in server/tls-TIME and agent/tls-TIME. Authorities stay.\n"
-    "       SERVICE: admin, api-server, etcd, k3s-controller, k3s-server, kubelet, supervisor; without one: all\n";
+    "       SERVICE: admin, api-server, etcd, k3s-controller, k3s-server, kubelet, supervisor; without one: all\n"
+    "       troupe certificate rotate-ca --path DIR [--force]    other authorities for the cluster: DIR/tls/server-ca.crt, DIR/tls/server-ca.key and so on,\n"
+    "       checked by the server and used from its next start on; docs/operations/certificates.md has the commands that make them\n"
+    "       with --server https://HOST:6443 (default: where the server of the data dir listens), --token TOKEN, --data-dir DIR\n";
 
 struct found {
   std::string file, subject, status;
@@ -116,12 +123,51 @@ int rotate(const std::string& folder, const std::vector<std::string>& services) 
   return 0;
 }
 
+// --- other authorities -------------------------------------------------------------------------
+
+struct replacement {
+  std::string folder, path, server, token;
+  bool force = false;
+};
+
+bool is_authority(std::string_view path) {
+  if (path == certificates::service_key_path) return true;
+  return std::ranges::any_of(certificates::authorities(), [&](auto base) { return path == std::string(base) + ".crt" || path == std::string(base) + ".key"; });
+}
+
+int rotate_authorities(const replacement& with) {
+  if (with.path.empty()) {
+    std::fputs("troupe: --path is missing: the folder that holds the new authorities as tls/server-ca.crt, tls/server-ca.key, tls/client-ca.crt and so on.\n"
+               "docs/operations/certificates.md (\"Other authorities\") has the commands that make them with openssl\n", stderr);
+    return 2;
+  }
+  const auto files = net::real::make_files();
+  const auto all = membership::gather_bootstrap(*files, with.path);
+  if (!all.ok()) return std::fprintf(stderr, "troupe: --path: %s\n", all.why().note.c_str()), 1;
+  json offered = json::object();
+  for (const auto& file : membership::bootstrap_files())
+    if (const auto found = all->find(std::string(file.field)); is_authority(file.path) && found != all->end()) offered[std::string(file.field)] = *found;
+  if (offered.empty()) {
+    std::fprintf(stderr, "troupe: --path: there is no %s/tls/server-ca.crt, nor any other authority below %s/tls\n", with.path.c_str(), with.path.c_str());
+    return 1;
+  }
+  const auto got = ask_server({with.folder, with.server, with.token, "PUT", with.force ? "/v1-k3s/cert/cacerts?force=true" : "/v1-k3s/cert/cacerts", to_text(offered)});
+  if (!got.ok()) return std::fprintf(stderr, "troupe: %s\n", got.why().note.c_str()), 1;
+  if (got->status != 204) return std::fprintf(stderr, "troupe: %s\n", sentence_of(*got).c_str()), 1;
+  std::printf("The cluster has other authorities from its next start on: %s, then the agents.\n",
+              with.force ? "stop all servers and start them again" : "restart the servers one after the other");
+  std::printf("Each server writes %s/server/token anew at its start; whoever joins by a full token with the authority's digest in it needs %s.\n", with.folder.c_str(),
+              with.force ? "that one, agents that have joined as well" : "that one, or one of before as long as the new authority leads to the old one");
+  return 0;
+}
+
 }  // namespace
 
 int run_certificate(const std::vector<std::string>& arguments) {
   const auto home = unprivileged_home();
   std::string folder = home.empty() ? "/var/lib/rancher/troupe" : home + "/.rancher/troupe", format = "table", command;
   std::vector<std::string> services;
+  replacement next;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto& word = arguments[i];
     if ((word == "--data-dir" || word == "-d") && i + 1 < arguments.size()) folder = arguments[++i];
@@ -130,15 +176,25 @@ int run_certificate(const std::vector<std::string>& arguments) {
     else if (word.starts_with("--output=")) format = word.substr(9);
     else if ((word == "--service" || word == "-s") && i + 1 < arguments.size()) services.push_back(arguments[++i]);
     else if (word.starts_with("--service=")) services.push_back(word.substr(10));
+    else if (word == "--force") next.force = true;
+    else if (word == "--path" && i + 1 < arguments.size()) next.path = arguments[++i];
+    else if (word.starts_with("--path=")) next.path = word.substr(7);
+    else if (word == "--server" && i + 1 < arguments.size()) next.server = arguments[++i];
+    else if (word.starts_with("--server=")) next.server = word.substr(9);
+    else if ((word == "--token" || word == "-t") && i + 1 < arguments.size()) next.token = arguments[++i];
+    else if (word.starts_with("--token=")) next.token = word.substr(8);
     else if (word == "--help" || word == "-h") return std::fputs(usage, stdout), 0;
     else if (command.empty()) command = word;
     else command = "?";
   }
-  if (command == "rotate-ca") {
-    std::fputs("troupe: `certificate rotate-ca` is a K3s command that this version of troupe does not have\n", stderr);
-    return 2;
-  }
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  const bool names_server = next.force || !next.path.empty() || !next.server.empty() || !next.token.empty();
+  if (command == "rotate-ca" && services.empty() && format == "table") {
+    next.folder = folder;
+    while (next.path.size() > 1 && next.path.back() == '/') next.path.pop_back();
+    return rotate_authorities(next);
+  }
+  if (names_server) return std::fputs(usage, stderr), 2;
   if (command == "rotate") return rotate(folder, services);
   if (command != "check" || !services.empty() || (format != "table" && format != "json")) return std::fputs(usage, stderr), 2;
   const auto files = net::real::make_files();

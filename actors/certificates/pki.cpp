@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "basis/log.hpp"
+#include "net/tls/signing/bundle.hpp"
 
 namespace troupe::certificates {
 namespace {
@@ -83,8 +84,10 @@ class builder {
       return std::all_of(want.begin(), want.end(),
                          [&](const auto& w) { return std::find(have.begin(), have.end(), w) != have.end(); });
     };
-    return covers(facts->dns_names, wanted.dns_names) && covers(facts->addresses, wanted.addresses) &&
-           in_.issuer->is_signed_by(present.certificates, ca.certificates);
+    // By the certificate that signs now; others of the bundle are what led there before.
+    const auto bundle = net::tls::certificates_of(ca.certificates);
+    return covers(facts->dns_names, wanted.dns_names) && covers(facts->addresses, wanted.addresses) && !bundle.empty() &&
+           in_.issuer->is_signed_by(present.certificates, bundle.front());
   }
 
   const rt::world& in_;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto newer_by = std::chrono::seconds(3);
 
-constexpr std::array<bootstrap_file, 15> files{{
+constexpr std::array<bootstrap_file, 17> files{{
     {"ETCDServerCA", "tls/etcd/server-ca.crt"}, {"ETCDServerCAKey", "tls/etcd/server-ca.key"},
     {"ETCDPeerCA", "tls/etcd/peer-ca.crt"}, {"ETCDPeerCAKey", "tls/etcd/peer-ca.key"},
     {"ServerCA", "tls/server-ca.crt"}, {"ServerCAKey", "tls/server-ca.key"},
@@ -19,6 +19,8 @@ constexpr std::array<bootstrap_file, 15> files{{
     {"RequestHeaderCA", "tls/request-header-ca.crt"}, {"RequestHeaderCAKey", "tls/request-header-ca.key"},
     {"EncryptionConfig", "cred/encryption-config.json", true}, {"EncryptionHash", "cred/encryption-state.json", true},
     {"EtcdTimers", "cred/etcd-timers.json"},   // ours: members must agree on them
+    // Ours, after `certificate rotate-ca`: how often that was, and what records of servers were sealed by before.
+    {"AuthoritiesGeneration", "cred/authorities-generation"}, {"FormerServerCAKey", "cred/former-server-ca.key"},
 }};
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "actors/registration/token.hpp"
 #include "actors/snapshots/cron.hpp"
 #include "actors/snapshots/manifest.hpp"
+#include "actors/node/upkeep/authorities.hpp"
 #include "basis/bytes.hpp"
 #include "actors/controllers/node_ipam/pool.hpp"
 #include "actors/egress/routes.hpp"
@@ -226,8 +227,8 @@ secret_text changed_token(const rt::world& in, const ground& on, const std::vect
   const auto record = std::ranges::find(stored, secrets::token_key, &storage::record::key);
   const auto ca_key = in.files->read(on.folder + "/tls/server-ca.key");
   if (record == stored.end() || !ca_key.ok()) return {};
-  auto token = net::tls::unseal(secrets::token_seal(*in.issuer, secret_text(*ca_key)), record->value.view());
-  return token.ok() ? secret_text(std::move(*token)) : secret_text();
+  auto token = secrets::open_record(secrets::token_seal(*in.issuer, secret_text(*ca_key)), seals_beside(in, on.folder, secrets::token_seal), record->value.view());
+  return token.ok() ? secret_text(std::move(token->text)) : secret_text();
 }
 
 }  // namespace
@@ -247,16 +248,21 @@ result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const 
   auto plain = net::tls::unseal(token, found->value.view());
   const auto read = plain.ok() ? parse_json(*plain) : result<json>(plain.why());
   if (!read.ok()) return fail(errc::untrusted, "the bootstrap data in the datastore cannot be read: " + read.why().note);
+  // Newer authorities first, with what goes with them.
+  if (auto newer = take_authorities(*in.files, on.folder, *read); !newer.ok()) return newer.why();
+  if (auto adopted = adopt_authorities(in, on.folder); !adopted.ok()) return adopted.why();
   if (auto done = membership::apply_bootstrap(*in.files, on.folder, *read); !done.ok()) return done.why();
   return true;
 }
 
-result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password) {
+result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password, json replaced) {
   auto data = membership::gather_bootstrap(*in.files, on.folder);
   if (!data.ok()) return data.why();
   const auto passwd = passwd_with(*in.files, on.folder, password);
   if (!passwd.ok()) return passwd.why();
   (*data)["PasswdFile"]["Content"] = to_base64(*passwd);
+  if (replaced.is_null()) replaced = staged_authorities(*in.files, on.folder);
+  if (!replaced.is_null()) data->update(replaced);
   auto sealed = net::tls::seal(password, to_text(*data), in.chance->draw(net::tls::sealing_salt_bytes), in.chance->draw(net::tls::sealing_nonce_bytes));
   if (!sealed.ok()) return sealed.why();
   return storage::operation{storage::operation::kind::create, membership::bootstrap_key(in.issuer->sha256(password.reveal())), bytes(std::move(*sealed)), 0};
@@ -269,7 +275,16 @@ secrets::token_config token_config_of(const rt::world& in, const ground& on, con
   out.seal = secrets::token_seal(*in.issuer, keys.pki.server_ca.key);
   out.check = [world = &in](const secret_text& given) { return check_token(*world, given); };
   out.key = [world = &in](const secret_text& password) { return membership::bootstrap_key(world->issuer->sha256(password.reveal())); };
-  out.bootstrap = [world = &in, on](const secret_text& password) { return sealed_bootstrap(*world, on, password); };
+  out.others = seals_beside(in, on.folder, secrets::token_seal);
+  out.bootstrap = [world = &in, on](const secret_text& password, const json& replaced) { return sealed_bootstrap(*world, on, password, replaced); };
+  out.judge = [world = &in, folder = on.folder](const json& offered, bool force) { return judge_authorities(*world, folder, offered, force); };
+  out.stage = [world = &in, folder = on.folder](const json& replaced) { return stage_authorities(*world->files, folder, replaced); };
+  out.take = [world = &in, folder = on.folder](const secret_text& password, std::string_view sealed) -> result<secrets::heard> {
+    const auto plain = net::tls::unseal(password, sealed);
+    const auto data = plain.ok() ? parse_json(*plain) : result<json>(plain.why());
+    if (!data.ok()) return fail(errc::corrupt, "the bootstrap data in the datastore cannot be read: " + data.why().note);
+    return take_authorities(*world->files, folder, *data);
+  };
   out.apply = std::move(apply);
   return out;
 }

@@ -51,8 +51,9 @@ membership::keeper_config member_config(const ground& on, const server_keys& key
 /// Out of what lies under /bootstrap in a shared datastore: takes over the cluster that our token opens. False when there
 /// is none yet; `untrusted` when there are only others'.
 result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const std::vector<storage::record>& stored);
-/// What keeps the cluster's files in the datastore, under a token (never under an empty one), which is the cluster's in them.
-result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password);
+/// What keeps the cluster's files in the datastore, under a token (never under an empty one), which is the cluster's in them. Of
+/// authorities it holds `replaced`; null: those that wait for this server's next start, if any do.
+result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password, json replaced = nullptr);
 /// For the keeper of a cluster's token; `apply` as token_config's.
 secrets::token_config token_config_of(const rt::world& in, const ground& on, const server_keys& keys,
                                       std::function<result<secrets::passwords_changed>(const secret_text& password)> apply);

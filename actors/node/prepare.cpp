@@ -1,5 +1,7 @@
 #include "actors/node/prepare.hpp"
 
+#include "actors/membership/bootstrap.hpp"
+#include "actors/node/upkeep/authorities.hpp"
 #include "actors/node/upkeep/mover.hpp"
 #include "actors/node/upkeep/reset.hpp"
 #include "actors/node/upkeep/stores.hpp"
@@ -37,6 +39,7 @@ result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_con
   if (!engine.ok()) return engine.why();
   out->engine = std::move(*engine);
   step("datastore open at revision " + std::to_string(out->engine->status().head));
+  if (auto adopted = adopt_authorities(in, out->on.folder); !adopted.ok()) return adopted.why();
   auto keys = settle_keys(in, out->on);
   if (!keys.ok()) return keys.why();
   out->keys = std::move(*keys);
@@ -61,6 +64,24 @@ secrets::keys_config keys_config_of(const rt::world& in, const ground& on, const
   out.node = on.node;
   out.now = keys.encryption;
   out.seal = secrets::keys_seal(*in.issuer, keys.pki.server_ca.key);
+  out.others = seals_beside(in, on.folder, secrets::keys_seal);
+  return out;
+}
+
+supervisor::gate_config edge_of(const rt::world& in, const ground& on, const server_keys& keys) {
+  supervisor::gate_config out;
+  out.server_ca = keys.pki.server_ca.certificates;
+  out.client_ca = keys.pki.client_ca.certificates;
+  out.server_password = keys.passwords.server;
+  out.agent_password = keys.passwords.agent;
+  out.config = agent_view(on.config);
+  out.servers = {to_string(on.advertised())};
+  if (on.kept_in != store::embedded_etcd) return out;
+  out.bootstrap = [files = in.files, folder = on.folder]() -> result<std::string> {
+    auto data = membership::gather_bootstrap(*files, folder);
+    if (!data.ok()) return data.why();
+    return to_text(*data);
+  };
   return out;
 }
 

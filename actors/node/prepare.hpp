@@ -6,6 +6,7 @@
 #include "actors/controllers/servers.hpp"
 #include "actors/node/ground.hpp"
 #include "actors/secrets/key_keeper.hpp"
+#include "actors/supervisor/gate.hpp"
 
 namespace troupe::node {
 
@@ -28,6 +29,9 @@ apiserver::guard_config guard_of(const ground& on, const server_keys& keys);
 
 /// For the keeper of a shared store's keys of Secrets.
 secrets::keys_config keys_config_of(const rt::world& in, const ground& on, const server_keys& keys);
+
+/// Port 6443 before the API stands, but for who is behind it.
+supervisor::gate_config edge_of(const rt::world& in, const ground& on, const server_keys& keys);
 
 /// How this server shows the others that it lives, and what its node shall be marked with. `member`: it has etcd of its own.
 controllers::presence_config presence_of(const rt::world& in, const ground& on, bool member);

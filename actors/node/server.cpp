@@ -16,6 +16,7 @@
 #include "actors/node/office/office.hpp"
 #include "actors/node/reach.hpp"
 #include "actors/node/renewer.hpp"
+#include "actors/node/upkeep/authorities.hpp"
 #include "actors/node/upkeep/mover.hpp"
 #include "actors/node/upkeep/reset.hpp"
 #include "actors/node/upkeep/stores.hpp"
@@ -101,12 +102,16 @@ class server_state {
   }
 
   void take_cluster(const json& bootstrap) {
+    if (auto done = forget_staged(*world_->files, on_.folder); !done.ok()) return give_up(done.why().note);
     if (auto done = membership::apply_bootstrap(*world_->files, on_.folder, bootstrap); !done.ok()) return give_up(done.why().note);
     step("cluster found at " + to_string(config().server));
     keep_member();
   }
 
   bool settle() {
+    if (on_.kept_in == store::embedded_etcd && !staged_authorities(*world_->files, on_.folder).is_null())   // a second process must not touch the first one's files
+      if (auto idle = ensure_idle(*world_, on_.folder, on_.kept_in); !idle.ok()) return give_up(idle.why().note), false;
+    if (auto adopted = adopt_authorities(*world_, on_.folder); !adopted.ok()) return give_up(adopted.why().note), false;
     auto keys = settle_keys(*world_, on_);
     if (!keys.ok()) return give_up(keys.why().note), false;
     keys_ = std::move(*keys);
@@ -255,30 +260,30 @@ class server_state {
     // What an earlier life with servers beside this one agreed on with them holds no more.
     if (!shared()) return rt::post(shard_, datastore::commit_operation{{storage::operation::kind::erase, secrets::keys_key, {}, 0}});
     self_->send(shard_, datastore::watch_standing{caf::actor_cast<datastore::standing_listener_actor>(gate_)});
+    // First, because what the servers agreed on may be sealed by an authority that this one has yet to hear of.
+    tokens_ = caf::actor_cast<secrets::token_changer_actor>(keep(secrets::make_token_keeper(*world_, token_config_of(*world_, on_, keys_, password_changer()), caf::actor_cast<datastore::writer_actor>(shard_))));
     shared_keys_ = keep(secrets::make_key_keeper(*world_, keys_config_of(*world_, on_, keys_), caf::actor_cast<datastore::writer_actor>(shard_),
                                                  caf::actor_cast<secrets::rewriter_actor>(secrets_keeper()), client_as("system:k3s-supervisor", {"system:masters"})));
+  }
+
+  std::function<result<secrets::passwords_changed>(const secret_text& wanted)> password_changer() {
+    return [in = world_, folder = on_.folder, gate = gate_, supervisor = supervisor_, digest = world_->issuer->ca_digest(keys_.pki.server_ca.certificates)](
+               const secret_text& wanted) -> result<secrets::passwords_changed> {
+      auto now = change_token(*in, folder, digest, wanted);
+      if (!now.ok()) return now.why();
+      rt::post(gate, secrets::passwords_changed{now->server, now->agent});
+      rt::post(supervisor, secrets::passwords_changed{now->server, now->agent});
+      return secrets::passwords_changed{now->server, now->agent};
+    };
   }
 
   /// Port 6443 without the API: what agents and other servers ask before it stands.
   void make_edge() {
     if (!reach_.egress) reach_ = make_reach(*world_, on_);
     signer_ = keep(certificates::make_signer(*world_, {keys_.pki.client_ca, keys_.pki.server_ca, config().certificate_life}));
-    supervisor::gate_config edge;
-    edge.server_ca = keys_.pki.server_ca.certificates;
-    edge.client_ca = keys_.pki.client_ca.certificates;
-    edge.server_password = keys_.passwords.server;
-    edge.agent_password = keys_.passwords.agent;
-    edge.config = agent_view(config());
-    edge.servers = {to_string(advertised())};
+    auto edge = edge_of(*world_, on_, keys_);
     edge.carrier = caf::actor_cast<egress::carrier_actor>(reach_.egress);
-    if (on_.kept_in == store::embedded_etcd) {
-      edge.members = caf::actor_cast<membership::members_actor>(members_);
-      edge.bootstrap = [files = world_->files, folder = on_.folder]() -> result<std::string> {
-        auto data = membership::gather_bootstrap(*files, folder);
-        if (!data.ok()) return data.why();
-        return to_text(*data);
-      };
-    }
+    if (on_.kept_in == store::embedded_etcd) edge.members = caf::actor_cast<membership::members_actor>(members_);
     supervisor_ = keep(supervisor::make_gate(*world_, std::move(edge), signer_, reach_.switchboard));
     front_ = front::make_front(*world_, {});
     auto edge_handler = caf::actor_cast<front::handler_actor>(supervisor_);
@@ -331,17 +336,7 @@ class server_state {
     auto passwords = keep(node_password::make_keeper(*world_, {}, client_as("system:k3s-supervisor", {"system:masters"}),
                                                      keep(node_password::make_hasher(*world_))));
     auto registrar = keep(registration::make_registrar(*world_, {}, passwords, signer_, client_as("system:k3s-supervisor", {"system:masters"})));
-    const auto change = [in = world_, folder = on_.folder, gate = gate_, supervisor = supervisor_, digest = world_->issuer->ca_digest(keys_.pki.server_ca.certificates)](
-                            const secret_text& wanted) -> result<secrets::passwords_changed> {
-      auto now = change_token(*in, folder, digest, wanted);
-      if (!now.ok()) return now.why();
-      rt::post(gate, secrets::passwords_changed{now->server, now->agent});
-      rt::post(supervisor, secrets::passwords_changed{now->server, now->agent});
-      return secrets::passwords_changed{now->server, now->agent};
-    };
-    secrets::token_changer_actor tokens;
-    if (shared()) tokens = caf::actor_cast<secrets::token_changer_actor>(keep(secrets::make_token_keeper(*world_, token_config_of(*world_, on_, keys_, change), caf::actor_cast<datastore::writer_actor>(shard_))));
-    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), change, shared_keys_, tokens}, caf::actor_cast<secrets::rewriter_actor>(secrets_keeper())));
+    auto vault = keep(secrets::make_vault(*world_, {on_.folder, std::move(keys_.encryption), password_changer(), authority_changer(*world_, on_.folder), shared_keys_, tokens_}, caf::actor_cast<secrets::rewriter_actor>(secrets_keeper())));
     self_->send(supervisor_, supervisor::api_ready{registrar, caf::actor_cast<client::api_actor>(gate_), vault});
 
     auto taking = snapshots_for(*world_, on_, keys_);
@@ -468,7 +463,8 @@ class server_state {
   membership::keeper_actor members_;
   mover_actor mover_;
   datastore::shard_actor shard_;
-  secrets::key_keeper_actor shared_keys_;     ///< Of a shared store only.
+  secrets::key_keeper_actor shared_keys_;     ///< Of a shared store only, and likewise:
+  secrets::token_changer_actor tokens_;
   std::map<std::uint16_t, apiserver::kind_keeper_actor> keepers_;
   node_reach reach_;
   apiserver::gate_actor gate_;

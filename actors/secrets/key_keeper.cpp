@@ -84,12 +84,14 @@ class key_keeper_state {
   void take(std::string_view value, storage::revision at) {
     if (at <= record_at_) return;
     record_at_ = at;
-    const auto plain = net::tls::unseal(config_.seal, value);
-    auto read = plain.ok() ? parse_record(*plain) : result<key_record>(plain.why());
+    const auto plain = open_record(config_.seal, config_.others, value);
+    auto read = plain.ok() ? parse_record(plain->text) : result<key_record>(plain.why());
+    if (!plain.ok() && wait_for_seal(value, plain.code())) return;
+    unread_.reset();
     if (!read.ok()) {
       log::error("secrets.keys_unreadable", {{"why", read.why().note}});
       trouble_ = fail(errc::corrupt, std::string("what the cluster's servers agreed on about the keys of Secrets (") + keys_key + " in the datastore) cannot be read: " + read.why().note +
-                                         "; restore a snapshot, or this server's tls/server-ca.key if it was replaced");
+                                         "; restore a snapshot, or this server's tls/server-ca.key if it was replaced by hand");
       return answer_learners();
     }
     trouble_.reset();
@@ -98,6 +100,22 @@ class key_keeper_state {
     anew_ = changing_ = false;
     go_on();
     if (followed_) hold();
+    if (plain->by_former && record_->finished() && !putting_) put(*record_);   // who comes later has never had that authority
+  }
+  /// It may be sealed by an authority that this server is only about to hear of.
+  bool wait_for_seal(std::string_view value, errc why) {
+    if (why != errc::untrusted || !config_.others) return false;
+    const auto now = world_->shard->now();
+    if (!unread_ || unread_->at != record_at_) unread_ = unread{std::string(value), record_at_, now + config_.patience};
+    if (now >= unread_->until) return false;
+    later(keys_due::what::read, config_.retry);
+    return true;
+  }
+  void read_again() {
+    if (!unread_ || unread_->at != record_at_) return;
+    const auto waits = *unread_;
+    record_at_ = waits.at - 1;
+    take(waits.value, waits.at);
   }
   void go_on() {
     progressed_ = world_->shard->now();
@@ -109,6 +127,7 @@ class key_keeper_state {
   /// The first time: what this server's files say is the cluster's when nobody has said anything yet.
   void start_out() {
     if (record_) return hold();
+    if (unread_) return;
     if (trouble_) return answer_learners();
     known_ = true;   // the keeper of Secrets was made with what the files say
     answer_learners();
@@ -335,6 +354,7 @@ class key_keeper_state {
   void turn(keys_due due) {
     using what = keys_due::what;
     if (due.why == what::follow) return follow();
+    if (due.why == what::read) return read_again();
     if (due.why == what::begin && !record_) return start_out();
     if (due.why == what::hold) return record_ ? hold() : say();
     waiting_ = false;
@@ -342,6 +362,7 @@ class key_keeper_state {
   }
 
   struct said { std::string digest; storage::revision at = 0; };
+  struct unread { std::string value; storage::revision at = 0; mono_time until; };
   rt::self<key_following_actor> self_;
   const rt::world* world_ = nullptr;
   keys_config config_;
@@ -352,6 +373,7 @@ class key_keeper_state {
   storage::revision record_at_ = 0;
   std::string digest_;                        ///< Of the record; empty: there is none.
   std::map<std::string, said> servers_;       ///< By node: what it holds by.
+  std::optional<unread> unread_;              ///< No seal opens it yet.
   std::optional<error> trouble_;              ///< Why the record cannot be read.
   std::vector<caf::typed_response_promise<bool>> learners_;
   std::optional<caf::typed_response_promise<encryption_told>> asked_;

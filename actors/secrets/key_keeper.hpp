@@ -7,6 +7,7 @@
 #include "actors/runtime/world.hpp"
 #include "actors/secrets/key_record.hpp"
 #include "actors/secrets/messages.hpp"
+#include "actors/secrets/seals.hpp"
 #include "basis/ids.hpp"
 
 namespace troupe::secrets {
@@ -19,13 +20,14 @@ struct keys_config {
   node_name node;                         ///< This server.
   std::optional<encryption> now;          ///< As the files have it; empty: never enabled.
   secret_text seal;                       ///< keys_seal().
+  other_seals others = {};                ///< Seals of authorities before and after this server's.
   duration retry = std::chrono::seconds(2);
-  duration patience = std::chrono::seconds(10);   ///< With servers that do not say that they hold by a record.
+  duration patience = std::chrono::seconds(10);   ///< With servers that do not say that they hold by a record, and with a record that cannot be read.
   duration takeover = std::chrono::seconds(20);   ///< After so long without progress (and up to as long again) others go on with it.
 };
 /// key keeper -> itself: try this again, or look whether there is something to go on with.
 struct keys_due {
-  enum class what : std::uint8_t { follow, begin, hold, advance };
+  enum class what : std::uint8_t { follow, begin, hold, read, advance };
   what why = what::advance;
 };
 using key_following_actor = rt::handle<encryption_told(tell_encryption), encryption_told(change_encryption), bool(learn_keys), void(datastore::changes_published), void(keys_due)>;

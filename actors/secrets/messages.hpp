@@ -32,7 +32,11 @@ struct encryption_told { json status; };
 /// it is on disk, on the other servers of the cluster shortly after; `invalid` when it cannot be one.
 struct change_token { secret_text wanted; };
 struct passwords_changed { secret_text server, agent; };
-using token_changer_actor = rt::handle<passwords_changed(change_token)>;
+/// supervisor -> vault: other authorities for the cluster, as bootstrap data names and wraps files (membership/bootstrap.hpp). Answers
+/// true when this server, and the datastore where others share it, have them; servers live by them from their next start on.
+/// `invalid` when they cannot follow those that there are, `conflict` when others wait for a restart already.
+struct replace_authorities { json offered; bool force = false; };
+using token_changer_actor = rt::handle<passwords_changed(change_token), bool(replace_authorities)>;
 /// server -> key keeper. Answers true when Secrets are read and stored by the keys that all servers have agreed on; `corrupt`
 /// when what they agreed on cannot be read.
 struct learn_keys {};
@@ -41,7 +45,7 @@ using key_keeper_actor = rt::handle<encryption_told(tell_encryption), encryption
 /// vault -> itself: look for what is to be rewritten.
 struct rewriting_due {};
 using vault_actor = rt::handle<encryption_told(tell_encryption), encryption_told(change_encryption), passwords_changed(change_token),
-                               void(rewriting_due)>;
+                               bool(replace_authorities), void(rewriting_due)>;
 
 }  // namespace troupe::secrets
 
@@ -53,5 +57,6 @@ RT_MESSAGE(troupe::secrets::change_encryption)
 RT_MESSAGE(troupe::secrets::encryption_told)
 RT_MESSAGE(troupe::secrets::change_token)
 RT_MESSAGE(troupe::secrets::passwords_changed)
+RT_MESSAGE(troupe::secrets::replace_authorities)
 RT_MESSAGE(troupe::secrets::learn_keys)
 RT_MESSAGE(troupe::secrets::rewriting_due)

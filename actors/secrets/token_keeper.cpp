@@ -39,6 +39,7 @@ class token_keeper_state {
   token_keeper_actor::behavior_type make_behavior() {
     return {
         [this](const change_token& ask) { return change(ask.wanted); },
+        [this](const replace_authorities& ask) { return replace(ask); },
         [this](const datastore::changes_published& news) { hear_all(news); },
         [this](following_due) { follow(); },
     };
@@ -64,9 +65,9 @@ class token_keeper_state {
               [this](caf::error&) { self_->delayed_send(rt::strong<token_keeper_actor>(self_), config_.retry, following_due{}); });
   }
   void hear_all(const datastore::changes_published& news) {
-    if (news.lost) return known_.clear(), follow();
+    if (news.lost) return known_.clear(), data_.clear(), follow();
     for (const auto& one : *news.changes) {
-      if (one.erased) known_.erase(one.key);
+      if (one.erased) known_.erase(one.key), data_.erase(one.key);
       else hear(one.key, one.value.view(), one.at);
     }
   }
@@ -74,12 +75,16 @@ class token_keeper_state {
     auto& known = known_[key];
     if (at <= known) return;
     known = at;
-    if (key != token_key) return;
-    const auto token = net::tls::unseal(config_.seal, value);
+    if (key != token_key) return data_[key] = value, look_at_authorities(key);
+    const auto token = open_record(config_.seal, config_.others, value);
     if (!token.ok()) return log::error("secrets.token_record_unreadable", {{"why", token.why().note}});
-    if (*token == config_.now.reveal()) return;
-    if (use(secret_text(*token)).ok()) return;
+    if (token->by_former) seal_anew(token->text, at);
+    if (token->text == config_.now.reveal()) return;
+    if (use(secret_text(token->text)).ok()) return look_at_authorities(config_.key(config_.now));
     known = 0;   // a disk that is full may have room later
+    follow_later();
+  }
+  void follow_later() {
     self_->delayed_send(rt::strong<token_keeper_actor>(self_), config_.retry, following_due{});
   }
   result<passwords_changed> use(const secret_text& password) {
@@ -94,7 +99,7 @@ class token_keeper_state {
   /// under a former one would open the cluster to it again.
   void keep_bootstrap() {
     if (known_.contains(config_.key(config_.now))) return;
-    auto data = config_.bootstrap(config_.now);
+    auto data = config_.bootstrap(config_.now, nullptr);
     if (!data.ok()) return log::warn("secrets.bootstrap_not_kept", {{"why", data.why().note}});
     self_->request(store_, caf::infinite, datastore::commit_operation{std::move(*data)})
         .then([](const storage::outcome& got) {
@@ -105,13 +110,79 @@ class token_keeper_state {
               [](caf::error& why) { log::warn("secrets.bootstrap_not_kept", {{"why", rt::reason(why).note}}); });
   }
 
+  /// This server has another authority than the one that sealed it, and others will have, too.
+  void seal_anew(const std::string& token, storage::revision at) {
+    auto sealed = net::tls::seal(config_.seal, token, world_->chance->draw(net::tls::sealing_salt_bytes), world_->chance->draw(net::tls::sealing_nonce_bytes));
+    if (!sealed.ok()) return;
+    storage::operation record{storage::operation::kind::update, token_key, bytes(std::move(*sealed)), at};
+    self_->request(store_, caf::infinite, datastore::commit_operation{std::move(record)})
+        .then([](const storage::outcome& got) { if (got.what == storage::outcome::kind::committed) log::info("secrets.token_sealed_anew"); }, [](caf::error&) {});
+  }
+
+  // --- authorities -----------------------------------------------------------------------------
+
+  /// Data under another token than the one that holds says nothing.
+  void look_at_authorities(const std::string& key) {
+    const auto found = data_.find(key);
+    if (key != config_.key(config_.now) || found == data_.end()) return;
+    const auto got = config_.take(config_.now, found->second);
+    if (!got.ok()) {
+      const bool full = got.code() == errc::internal;
+      log::error("secrets.authorities_not_kept", {{"why", got.why().note}});
+      if (full) known_[key] = 0, follow_later();
+      return;
+    }
+    if (*got == heard::staged) log::warn("secrets.authorities_wait", {{"next", "the cluster has other authorities: restart this server"}});
+    if (*got == heard::stale) write_anew(key);
+  }
+  void write_anew(const std::string& key) {
+    auto data = config_.bootstrap(config_.now, nullptr);
+    if (!data.ok()) return log::warn("secrets.bootstrap_not_kept", {{"why", data.why().note}});
+    data->what = storage::operation::kind::update;
+    data->expected = known_[key];
+    self_->request(store_, caf::infinite, datastore::commit_operation{std::move(*data)}).then([](const storage::outcome&) {}, [](caf::error&) {});
+  }
+
+  caf::result<bool> replace(const replace_authorities& ask) {
+    if (busy_) return rt::refuse(errc::overloaded, "the token or the authorities are being changed; ask again when that is done");
+    auto files = config_.judge(ask.offered, ask.force);
+    if (!files.ok()) return rt::refuse(files.why());
+    auto data = config_.bootstrap(config_.now, *files);
+    if (!data.ok()) return rt::refuse(data.why());
+    if (const auto found = known_.find(data->key); found != known_.end()) data->what = storage::operation::kind::update, data->expected = found->second;
+    busy_ = true;
+    auto answer = self_->make_response_promise<bool>();
+    // From here on they are the cluster's, whether or not this server lives to say so.
+    self_->request(store_, caf::infinite, datastore::commit_operation{std::move(*data)})
+        .then([this, answer, files = *files](const storage::outcome& got) {
+                busy_ = false;
+                auto to = answer;
+                if (got.what != storage::outcome::kind::committed) {
+                  to.deliver(rt::refuse(got.what == storage::outcome::kind::conflict ? errc::conflict : errc::unavailable, "the datastore did not take them, nothing has changed; ask again" + (got.note.empty() ? "" : ": " + got.note)));
+                  return;
+                }
+                if (auto kept = config_.stage(files); !kept.ok()) {
+                  to.deliver(rt::refuse(errc::internal, "the cluster has the new authorities, but this server cannot write them down: " + kept.why().note));
+                  return;
+                }
+                log::warn("secrets.authorities_wait", {{"next", "restart the servers one after the other, then the agents"}});
+                to.deliver(true);
+              },
+              [this, answer](caf::error& why) {
+                busy_ = false;
+                auto to = answer;
+                to.deliver(rt::refuse(errc::unavailable, "the authorities are what they were, unless the log says secrets.authorities_wait: " + rt::reason(why).note));
+              });
+    return answer;
+  }
+
   // --- changing it -----------------------------------------------------------------------------
 
   caf::result<passwords_changed> change(const secret_text& given) {
-    if (busy_) return rt::refuse(errc::overloaded, "the token is being changed; ask again when that is done");
+    if (busy_) return rt::refuse(errc::overloaded, "the token or the authorities are being changed; ask again when that is done");
     auto wanted = config_.check(given);
     if (!wanted.ok()) return rt::refuse(wanted.why());
-    auto data = config_.bootstrap(*wanted);
+    auto data = config_.bootstrap(*wanted, nullptr);
     if (!data.ok()) return rt::refuse(data.why());
     auto sealed = net::tls::seal(config_.seal, wanted->reveal(), world_->chance->draw(net::tls::sealing_salt_bytes), world_->chance->draw(net::tls::sealing_nonce_bytes));
     if (!sealed.ok()) return rt::refuse(sealed.why());
@@ -164,6 +235,7 @@ class token_keeper_state {
   token_config config_;
   datastore::writer_actor store_;
   std::map<std::string, storage::revision> known_;   ///< Keys of bootstrap data and when they last changed.
+  std::map<std::string, std::string> data_;          ///< The data itself, sealed: one for each token there is or was a moment ago.
   bool busy_ = false;
 };
 

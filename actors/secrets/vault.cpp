@@ -47,6 +47,7 @@ class vault_state {
         [this](tell_encryption ask) { return tell(ask); },
         [this](const change_encryption& ask) { return change(ask.wanted); },
         [this](const change_token& ask) { return change_password(ask.wanted); },
+        [this](const replace_authorities& ask) { return replace(ask); },
         [this](rewriting_due) { resume(); },
     };
   }
@@ -94,6 +95,13 @@ class vault_state {
     if (!done.ok()) return rt::refuse(done.why());
     log::info("secrets.token_changed");
     return std::move(*done);
+  }
+
+  caf::result<bool> replace(const replace_authorities& ask) {
+    if (config_.tokens) return self_->delegate(config_.tokens, ask);
+    if (auto done = config_.replace_authorities(ask.offered, ask.force); !done.ok()) return rt::refuse(done.why());
+    log::warn("secrets.authorities_wait", {{"next", "restart this server, then the agents"}});
+    return true;
   }
 
   // --- storing anew ----------------------------------------------------------------------------

@@ -15,8 +15,10 @@ struct vault_config {
   std::optional<encryption> now;        ///< As the files have it; empty: never enabled.
   /// Writes another password for servers down, and tells whoever compares with it. Blocks for its files.
   std::function<result<passwords_changed>(const secret_text& wanted)> change_token = {};
+  /// Keeps other authorities for the next start. Blocks for its files.
+  std::function<result<void>(const json& offered, bool force)> replace_authorities = {};
   key_keeper_actor keys = {};           ///< Where other servers store Secrets too: who agrees with them on the keys, instead.
-  token_changer_actor tokens = {};      ///< Where other servers have to have the same password: who sees to that, instead.
+  token_changer_actor tokens = {};      ///< Where other servers have to have the same password: who sees to that, and to authorities, instead.
   duration retry = std::chrono::seconds(2);
 };
 /// Goes on at once with what an earlier life left half done.

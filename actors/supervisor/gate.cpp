@@ -101,6 +101,7 @@ class gate_state {
     if (!who->agent && !who->server && who->node.empty()) return respond_error(*to, refusal(403, "Forbidden", "forbidden"));
     if (path == "/server-bootstrap") return hand_over(*who, to);
     if (path == "/token") return change_token(*who, *ask, to);
+    if (path == "/cert/cacerts") return replace_authorities(*who, *ask, to);
     if (path.starts_with("/encrypt/")) return encrypt(*who, path, *ask, to);
     if (path == "/config") return respond_json(*to, to_text(config_.config));
     if (path == "/client-ca.crt") return respond_text(*to, 200, config_.client_ca);
@@ -191,6 +192,7 @@ class gate_state {
       case errc::unauthorized: return respond_error(to, refusal(401, "Unauthorized", why.note));
       case errc::invalid: return respond_error(to, refusal(400, "BadRequest", why.note));
       case errc::not_found: return respond_error(to, refusal(404, "NotFound", why.note));
+      case errc::conflict: return respond_error(to, refusal(409, "Conflict", why.note));
       case errc::already_exists: return respond_error(to, refusal(409, "AlreadyExists", why.note));
       case errc::overloaded: return respond_error(to, refusal(429, "TooManyRequests", why.note));
       default: return respond_error(to, refusal(503, "ServiceUnavailable", why.note));
@@ -267,6 +269,18 @@ class gate_state {
           use_passwords(now);
           respond_text(*to, 200, "");
         }, [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
+  }
+
+  // As K3s's: bootstrap data with the new files; they are used from the next start on.
+  void replace_authorities(const caller& who, const net::http::request& ask, const exchange_ptr& to) {
+    if (!who.server) return respond_error(*to, refusal(403, "Forbidden", "only the server's token opens this"));
+    if (ask.method != "PUT") return respond_error(*to, refusal(405, "MethodNotAllowed", "method not allowed"));
+    if (!vault_) return respond_error(*to, not_ready());
+    auto offered = parse_json(ask.body);
+    if (!offered.ok()) return respond_error(*to, refusal(400, "BadRequest", "the body is no JSON: " + offered.why().note));
+    const bool force = ask.query == "force=true" || ask.query == "force=1";
+    self_->request(vault_, caf::infinite, secrets::replace_authorities{std::move(*offered), force})
+        .then([to](bool) { respond_text(*to, 204, ""); }, [to](caf::error& why) { respond_failure(*to, rt::reason(why)); });
   }
 
   void encrypt(const caller& who, const std::string& path, const net::http::request& ask, const exchange_ptr& to) {

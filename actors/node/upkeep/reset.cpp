@@ -1,6 +1,7 @@
 #include "actors/node/upkeep/reset.hpp"
 
 #include "actors/membership/bootstrap.hpp"
+#include "actors/node/upkeep/authorities.hpp"
 #include "actors/node/upkeep/stores.hpp"
 #include "actors/registration/token.hpp"
 #include "basis/bytes.hpp"
@@ -61,7 +62,8 @@ result<checked_snapshot> check_snapshot(const rt::world& in, const ground& on) {
   if (!sum.ok()) return sum.why();
   if (to_hex(*sum) != out.what.sha256) return fail(errc::corrupt, path + " is cut off or altered: it does not fit the digest in " + path + ".json; nothing was touched");
   if (const auto own = files.read(on.folder + "/tls/server-ca.crt"); own.ok() && in.issuer->ca_digest(*own) != out.what.cluster)
-    return fail(errc::untrusted, path + " is a snapshot of another cluster (its CA's digest is " + out.what.cluster + "): nothing was touched");
+    return fail(errc::untrusted, path + " is a snapshot of another cluster, or of this one before `troupe certificate rotate-ca` (its CA's digest is " + out.what.cluster +
+                                     "): nothing was touched. To go back to that one with the authorities it had, move " + on.folder + "/tls and " + on.folder + "/cred/authorities-generation away first");
   auto token = token_of(in, on);
   if (!token.ok()) return token.why();
   const auto plain = net::tls::unseal(*token, out.what.bootstrap);
@@ -183,6 +185,7 @@ class resetter {
   result<void> apply_files(const checked_snapshot& from) {
     if (in_.files->exists(on_.folder + "/tls"))
       if (auto kept = in_.files->copy(on_.folder + "/tls", on_.folder + "/tls-" + stamp_); !kept.ok()) return kept;
+    if (auto done = forget_staged(*in_.files, on_.folder); !done.ok()) return done;
     return membership::apply_bootstrap(*in_.files, on_.folder, from.bootstrap);
   }
 

@@ -41,9 +41,10 @@ struct cluster {
       return given;
     };
     with.key = key_of;
-    with.bootstrap = [](const secret_text& password) -> result<storage::operation> {
+    with.bootstrap = [](const secret_text& password, const json&) -> result<storage::operation> {
       return storage::operation{storage::operation::kind::create, key_of(password), bytes("data under " + std::string(password.reveal())), 0};
     };
+    with.take = [](const secret_text&, std::string_view) -> result<heard> { return heard::known; };
     with.apply = [&one](const secret_text& password) -> result<passwords_changed> {
       if (one.full) return fail(errc::internal, "no space left");
       ++one.writes;
