@@ -111,9 +111,9 @@ class ending {
 
 enum class phase : int { running, refused, stopped };
 
-/// `trouble`: what stands in the way of a start and may pass by itself, if anything.
+/// `trouble`: what stands in the way of a start and may pass by itself, if anything; it is told how long it has been waited for.
 template <class Config, class Start>
-int run(Config config, const run_options& options, Start start, std::optional<std::string> (*trouble)(const rt::world&, const Config&) = nullptr) {
+int run(Config config, const run_options& options, Start start, std::optional<std::string> (*trouble)(const rt::world&, const Config&, duration waited) = nullptr) {
   if (const auto wrong = problems(config); !wrong.empty()) {
     for (const auto& w : wrong) std::fprintf(stderr, "troupe: %s\n", w.c_str());
     return 2;
@@ -138,7 +138,8 @@ int run(Config config, const run_options& options, Start start, std::optional<st
     now = phase::refused;
   };
   tell.on_stopped = [&] { now = phase::stopped; };
-  for (std::optional<std::string> why; trouble && (why = trouble(world.get(), config));) {
+  const auto began = steady::now();
+  for (std::optional<std::string> why; trouble && (why = trouble(world.get(), config, steady::now() - began));) {
     if (!shown.busy()) shown.wait_for(*why);
     shown.look();
     if (end.asked(250)) return 0;

@@ -79,6 +79,7 @@ class builder {
   bool still_fits(const identity& present, const net::tls::leaf_request& wanted, const identity& ca) const {
     const auto facts = in_.issuer->read(present.certificates);
     if (!facts.ok() || facts->not_after - now_ <= config_.life / 2) return false;
+    if (facts->not_before > now_) return false;   // made while the clock was ahead: nobody whose clock is right takes it
     if (facts->common_name != wanted.common_name || facts->organizations != wanted.organizations) return false;
     const auto covers = [](const std::vector<std::string>& have, const std::vector<std::string>& want) {
       return std::all_of(want.begin(), want.end(),

@@ -46,4 +46,9 @@ std::optional<json> taint_change(const json& node, wall_time now) {
   return next;
 }
 
+bool clock_differs(std::string_view renewed, wall_time now) {
+  const auto said = parse_rfc3339(renewed);
+  return said.ok() && (*said > now ? *said - now : now - *said) > clock_gap_max;
+}
+
 }  // namespace troupe::controllers

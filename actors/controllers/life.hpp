@@ -17,4 +17,8 @@ std::optional<json> status_change(const json& node, pulse heart, wall_time now);
 /// The taints this node should have, given its readiness; nothing when it has them. Others' taints stay.
 std::optional<json> taint_change(const json& node, wall_time now);
 
+/// Whether a Lease that was renewed just now says that its node's clock is further than clock_gap_max from `now`, either way.
+bool clock_differs(std::string_view renewed, wall_time now);
+inline constexpr duration clock_gap_max = std::chrono::minutes(1);
+
 }  // namespace troupe::controllers

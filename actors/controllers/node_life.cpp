@@ -17,8 +17,10 @@ constexpr const char* role_label = "node-role.kubernetes.io/control-plane";
 struct known_node {
   std::shared_ptr<const json> object;
   std::string renewed;          ///< The Lease's renewTime as last seen.
-  mono_time heard{};            ///< When we saw it change: clocks of nodes are not compared with ours.
+  mono_time heard{};            ///< When we saw it change: how a node's clock goes decides nothing.
+  unsigned off = 0;             ///< How often in a row its clock was far from ours.
 };
+constexpr unsigned off_min = 3;   ///< A list after a break may bring renewals of a while ago.
 
 class node_life_state {
  public:
@@ -54,6 +56,7 @@ class node_life_state {
       auto& node = nodes_[got.key.substr(got.key.find('/') + 1)];
       auto renewed = text_or(dig(*got.object, "spec", "renewTime"));
       if (renewed == node.renewed) return;
+      if (!node.renewed.empty()) compare_clocks(got.key, renewed, node);
       node.renewed = std::move(renewed);
       node.heard = world_->shard->now();
       return;
@@ -62,6 +65,16 @@ class node_life_state {
     if (!node.object) node.heard = world_->shard->now();
     node.object = got.object;
     examine(got.key, node);
+  }
+
+  /// What its pods and its status say of time is wrong then, or all that is said here. Said once, and when it is right again.
+  void compare_clocks(const std::string& lease, const std::string& renewed, known_node& node) {
+    const auto now = world_->wall->now();
+    const auto name = lease.substr(lease.find('/') + 1);
+    const bool was_off = node.off >= off_min;
+    node.off = clock_differs(renewed, now) ? std::min(node.off + 1, off_min) : 0;
+    if (!was_off && node.off >= off_min) log::warn("controllers.clocks_differ", {{"node", name}, {"its", renewed}, {"ours", to_rfc3339(now)}, {"next", "set the wrong one right (`timedatectl`)"}});
+    if (was_off && node.off == 0) log::info("controllers.clocks_agree", {{"node", name}});
   }
 
   void lose(const client::object_lost& got) {

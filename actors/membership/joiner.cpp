@@ -7,11 +7,15 @@
 #include "actors/runtime/spawn.hpp"
 #include "basis/bytes.hpp"
 #include "basis/log.hpp"
+#include "net/http/wire.hpp"
 #include "net/tls/signing/bundle.hpp"
 
 namespace troupe::membership {
 
 namespace {
+
+/// Certificates begin so long before they are made that half of it is no harm.
+constexpr duration clock_gap_max = net::tls::backdate / 2;
 
 class joiner_state {
  public:
@@ -72,8 +76,9 @@ class joiner_state {
 
   void fetch(const std::string& path, bool trusted) {
     client::fetch_once(*world_, request(path, trusted), [me = rt::strong<joiner_actor>(self_), attempt = ++attempt_](result<net::http::response> got) {
-      fetch_settled out{attempt, 0, {}, {}};
-      if (got.ok()) out.status = got->status, out.body = got->body.str();
+      fetch_settled out;
+      out.attempt = attempt;
+      if (got.ok()) out.status = got->status, out.body = got->body.str(), out.date = got->headers.get("date");
       else out.why = got.why().text();
       rt::post(me, std::move(out));
     });
@@ -81,10 +86,14 @@ class joiner_state {
 
   void hear(const fetch_settled& got) {
     if (got.attempt != attempt_) return;
-    if (got.status == 0) return again(got.why);
+    if (got.status == 0) return again(got.why + (got.why.find("not yet valid") != std::string::npos || got.why.find("has expired") != std::string::npos ? clocks(last_date_) : ""));
+    last_date_ = got.date;
     if (got.status == 401 || got.status == 403)
       return refuse("the server at " + to_string(config_.at) + " does not accept this token (" + std::to_string(got.status) +
                     "): give the one in <data-dir>/server/token on a server; an agent token cannot join a server");
+    // What is said to anything but the first question is said by a server that has proved itself. What this one would sign by another
+    // clock, others refuse.
+    if (phase_ != phase::authority && net::http::clock_gap(got.date, world_->wall->now()) > clock_gap_max) return again("the clocks differ" + clocks(got.date));
     if (got.status != 200) return again("it answered " + std::to_string(got.status) + " " + got.body.substr(0, 200));
     switch (phase_) {
       case phase::authority: return take_authority(got.body);
@@ -92,6 +101,10 @@ class joiner_state {
       case phase::settings: return take_settings(got.body);
       case phase::found: return;
     }
+  }
+
+  std::string clocks(const std::string& theirs) const {
+    return "; this machine's clock shows " + to_rfc3339(world_->wall->now()) + (theirs.empty() ? "" : ", the server's " + theirs) + ": set the wrong one right, it is tried again";
   }
 
   void take_authority(const std::string& pem) {
@@ -166,7 +179,7 @@ class joiner_state {
   rng dice_{0};
   registration::token token_;
   phase phase_ = phase::authority;
-  std::string trust_, last_miss_;
+  std::string trust_, last_miss_, last_date_;
   std::shared_ptr<const json> bootstrap_;
   std::uint64_t attempt_ = 0;
   duration delay_{};

@@ -37,7 +37,7 @@ struct remove_member { std::string name, address; };
 struct end_keeping {};
 
 /// joiner -> itself.
-struct fetch_settled { std::uint64_t attempt = 0; int status = 0; std::string body; std::string why; };
+struct fetch_settled { std::uint64_t attempt = 0; int status = 0; std::string body, why, date; };
 struct joiner_due {};
 using joiner_actor = rt::handle<void(start_joining), member_list(list_members), void(fetch_settled), void(joiner_due)>;
 

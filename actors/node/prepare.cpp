@@ -5,16 +5,42 @@
 #include "actors/node/upkeep/mover.hpp"
 #include "actors/node/upkeep/reset.hpp"
 #include "actors/node/upkeep/stores.hpp"
+#include "basis/log.hpp"
 
 namespace troupe::node {
 
-std::optional<std::string> clock_trouble(const rt::world& in, const server_config& config) {
-  const auto text = in.files->read(config.data_folder + "/server/tls/server-ca.crt");
+namespace {
+
+/// When this server last wrote anything, by the clock it had then: the datastore's files are the newest there are.
+wall_time last_written(const net::files& from, const std::string& folder) {
+  wall_time out{};
+  for (const char* below : {"", "/cred", "/db", "/db/rocks", "/db/etcd", "/db/etcd/member/snap", "/db/etcd/member/wal"})
+    if (const auto names = from.list(folder + below); names.ok())
+      for (const auto& one : *names)
+        if (!one.folder) out = std::max(out, one.written);
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string> clock_trouble(const rt::world& in, const server_config& config, duration waited) {
+  const auto folder = config.data_folder + "/server";
+  const auto text = in.files->read(folder + "/tls/server-ca.crt");
   if (!text.ok()) return std::nullopt;
   const auto facts = in.issuer->read(*text);
+  if (!facts.ok()) return std::nullopt;
   const auto now = in.wall->now();
-  if (!facts.ok() || facts->not_before <= now) return std::nullopt;
-  return "the clock: it shows " + to_rfc3339(now) + ", and this cluster's authority began " + to_rfc3339(facts->not_before) + "; set it right (`timedatectl`), the start goes on by itself";
+  const std::string shows = "the clock: it shows " + to_rfc3339(now) + ", and this ", right = "set it right (`timedatectl`), the start goes on by itself";
+  if (facts->not_before > now) return shows + "cluster's authority began " + to_rfc3339(facts->not_before) + "; " + right;
+  // What waits for this start may be there because of that.
+  if (facts->not_after <= now && staged_authorities(*in.files, folder).is_null())
+    return shows + "cluster's authority ended " + to_rfc3339(facts->not_after) + "; if it is ahead, " + right + "; if it is right, other authorities are needed: docs/operations/certificates.md";
+  const auto last = last_written(*in.files, folder);
+  if (last == wall_time{} || now - last <= clock_absence) return std::nullopt;
+  if (waited < clock_patience)
+    return shows + "server last wrote anything " + to_rfc3339(last) + "; if it is ahead, " + right + "; if it is right, wait ten minutes, or `touch " + folder + "/url`";
+  log::warn("node.clock_doubted", {{"clock", to_rfc3339(now)}, {"last_written", to_rfc3339(last)}, {"next", "the server starts all the same; what it signs by a clock that is ahead it signs anew once that is right"}});
+  return std::nullopt;
 }
 
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell) {

@@ -18,8 +18,12 @@ struct prepared_server {
   bool moves = false;                         ///< From a store of its own to the etcd that begins.
 };
 /// What to wait for when this machine's clock cannot be right: it is before the authority of the server in `config.data_folder`
-/// began, and whatever were signed by it now would begin and end at a wrong time. Nothing when there is none, or all is well.
-std::optional<std::string> clock_trouble(const rt::world& in, const server_config& config);
+/// began or behind its end, and nothing that were signed by it now could be used. Likewise, but only until `waited` is
+/// clock_patience, when it is more than clock_absence later than anything that this server ever wrote. Nothing when there is
+/// no server yet, or all is well. Reads folders.
+std::optional<std::string> clock_trouble(const rt::world& in, const server_config& config, duration waited);
+inline constexpr duration clock_absence = net::tls::leaf_validity;        ///< A server that was off for longer needs new certificates, and a look at its clock.
+inline constexpr duration clock_patience = std::chrono::minutes(10);      ///< Longer than a machine takes to ask for the time.
 
 /// Blocks for files. Fails with the reason in words for the person who started it.
 result<std::shared_ptr<prepared_server>> prepare(const rt::world& in, server_config config, const observer& tell);

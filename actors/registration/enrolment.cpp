@@ -6,6 +6,7 @@
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
 #include "net/http/client.hpp"
+#include "net/http/wire.hpp"
 #include "net/tls/signing/bundle.hpp"
 
 namespace troupe::registration {
@@ -171,11 +172,25 @@ class enrolment_state {
         net::http::fetch(*connection_, *request, to_string(server), config_.attempt_limit,
                          guarded(attempt, [this, attempt](result<net::http::response> got) {
           auto me = rt::strong<enrolment_actor>(self_);
+          if (got.ok()) compare_clocks(got->headers.get("date"));
           if (got.ok()) rt::post(me, answer_arrived{attempt, got->status, got->body.str()});
           else rt::post(me, answer_missing{attempt, got.why()});
         }), 1024 * 1024);
       }));
     }));
+  }
+
+  /// Said once, and again when it has been right meanwhile. Nothing is believed for its sake: until the server has proved itself
+  /// anybody may have said it.
+  void compare_clocks(std::string_view date) {
+    const auto now = world_->wall->now();
+    server_clock_ = date;
+    const bool differ = net::http::clock_gap(date, now) > config_.clock_gap_max;
+    if (differ && !clocks_differ_)
+      log::warn("registration.clocks_differ", {{"ours", net::http::http_date(now)}, {"server", std::string(date)}, {"next", "set the wrong one right (`timedatectl`)"}});
+    else if (!differ && clocks_differ_)
+      log::info("registration.clocks_agree", {{"server", std::string(date)}});
+    clocks_differ_ = differ;
   }
 
   void hear(const answer_arrived& got) {
@@ -191,7 +206,7 @@ class enrolment_state {
     ++attempt_;
     const auto server = config_.servers[turn_ % config_.servers.size()];
     // One line when it begins to fail and whenever the reason changes, not one per try.
-    const std::string text = to_string(server) + ": " + why.text() + (is_about_time(why) ? "; this machine's clock shows " + to_rfc3339(world_->wall->now()) + ": set it right, it is tried again" : "");
+    const std::string text = to_string(server) + ": " + why.text() + (is_about_time(why) ? "; this machine's clock shows " + to_rfc3339(world_->wall->now()) + (server_clock_.empty() ? ": set it right" : ", the server's " + server_clock_ + ": set the wrong one right") + ", it is tried again" : "");
     if (text != std::exchange(last_miss_, text))
       log::warn("registration.server_missed", {{"server", to_string(server)}, {"why", text.substr(to_string(server).size() + 2)}, {"next", "trying on"}});
     if (++turn_; why.code == errc::untrusted) {
@@ -247,6 +262,7 @@ class enrolment_state {
     const auto facts = world_->issuer->read(certificate);
     const auto now = world_->wall->now();
     if (facts.ok()) renew_at_ = now + (facts->not_after - now) / 2;
+    if (facts.ok() && facts->not_before > now) renew_at_ = now + config_.renewal_retry;   // one of the clocks is wrong: it may be refused once that is right
     self_->delayed_send(rt::strong<enrolment_actor>(self_), std::clamp<duration>(renew_at_ - now, std::chrono::seconds(1), config_.renewal_look), renewal_due{});
   }
   void look_at_renewal() {
@@ -297,9 +313,9 @@ class enrolment_state {
   std::uint64_t attempt_ = 0;
   std::size_t turn_ = 0;
   duration delay_{};
-  std::string last_miss_;
+  std::string last_miss_, server_clock_;   ///< As an answer's `date` said it.
   wall_time renew_at_{};
-  bool admitted_ = false, kept_told_ = false;
+  bool admitted_ = false, kept_told_ = false, clocks_differ_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

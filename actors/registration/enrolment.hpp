@@ -17,6 +17,7 @@ struct enrolment_config {
   duration kept_after = std::chrono::seconds(5);       ///< Then the node starts with what it kept, and goes on asking.
   duration renewal_look = std::chrono::hours(1);       ///< How often a clock that jumps, or a sleep, can delay a renewal.
   duration renewal_retry = std::chrono::minutes(10);   ///< After a renewal that was refused.
+  duration clock_gap_max = std::chrono::minutes(1);    ///< Between this machine's clock and a server's; more is said in the log.
   duration attempt_limit = std::chrono::seconds(10);
   duration delay_first = std::chrono::milliseconds(500), delay_max = std::chrono::seconds(10);
 };

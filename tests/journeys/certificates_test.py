@@ -87,8 +87,8 @@ def test_etcd_renewal():
         s.process.terminate()
 
 
-def begin_later(server, seconds):
-    """The server's authority, with the same key and name, as if made `seconds` from now."""
+def begin_later(server, seconds, end=864000):
+    """The server's authority, with the same key and name, as if made `seconds` from now, until `end`."""
     tls, work = server.home + "/data/server/tls", folder("authority")
     write(work + "/index.txt", "")
     write(work + "/serial", "01")
@@ -98,7 +98,7 @@ def begin_later(server, seconds):
     at = lambda s: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + s))  # noqa: E731
     for line in (f"x509 -x509toreq -in {tls}/server-ca.crt -signkey {tls}/server-ca.key -out {work}/csr",
                  f"ca -batch -notext -selfsign -config {work}/cnf -extensions e -preserveDN -keyfile {tls}/server-ca.key -in {work}/csr -out {tls}/server-ca.crt "
-                 f"-startdate {at(seconds)} -enddate {at(864000)}"):
+                 f"-startdate {at(seconds)} -enddate {at(end)}"):
         done = subprocess.run(["openssl", *line.split()], capture_output=True, text=True, check=False)
         expect(done.returncode == 0, done.stderr)
 
@@ -115,6 +115,33 @@ def test_clock_behind():
     last = Node("server", "--disable-agent", home=server.home, at=server.at, name=server.name).ready()
     expect(last.admin().call("GET", "/readyz") == (200, "ok"), last.said())
     last.terminate()
+
+
+def test_clock_ahead():
+    """A server whose clock is far ahead of all that it wrote, or behind its authority's end, says so, waits, and starts by itself once that has passed."""
+    server = Node("server", "--disable-agent").ready()
+    server.terminate()
+    tls, folder_of = server.home + "/data/server/tls/", server.home + "/data/server"
+    serial = open(tls + "serving-kube-apiserver.crt", "rb").read()
+    long_ago = time.time() - 2 * 365 * 86400
+    for path, _, files in os.walk(folder_of):
+        for name in files:
+            os.utime(os.path.join(path, name), (long_ago, long_ago), follow_symlinks=False)
+    again = Node("server", "--disable-agent", home=server.home, at=server.at, name=server.name)
+    again.says("waiting for the clock: it shows .*, and this server last wrote anything .*; if it is ahead, set it right .* or `touch .*/server/url`")
+    expect("certificates and tokens ready" not in again.said(), "nothing was made by a clock that is doubted")
+    expect(again.terminate() == 0, again.said())
+    again = Node("server", "--disable-agent", home=server.home, at=server.at, name=server.name)
+    again.says("waiting for the clock")
+    os.utime(folder_of + "/url")   # as if the clock had been put to where it was
+    again.ready().terminate()
+    expect(open(tls + "serving-kube-apiserver.crt", "rb").read() == serial, "its certificates are what they were")
+    authority = open(tls + "server-ca.crt", "rb").read()
+    begin_later(server, -86400, -3600)
+    ended = Node("server", "--disable-agent", home=server.home, at=server.at, name=server.name)
+    ended.says("waiting for the clock: it shows .*, and this cluster's authority ended .*; if it is right, other authorities are needed")
+    write(tls + "server-ca.crt", authority)
+    ended.ready().terminate()
 
 
 def test_check():

@@ -34,6 +34,16 @@ TEST_CASE("readiness is the Ready condition's status, or nothing") {
   CHECK(readiness(json{{"status", {{"conditions", "nonsense"}}}}).empty());
 }
 
+TEST_CASE("a Lease tells when its node's clock is more than a minute from ours, either way, and nothing when it cannot be read") {
+  CHECK_FALSE(clock_differs("2026-11-22T12:00:59.999999Z", noon));
+  CHECK_FALSE(clock_differs("2026-11-22T11:59:00.000000Z", noon));
+  CHECK(clock_differs("2026-11-22T12:01:01.000000Z", noon));
+  CHECK(clock_differs("2024-11-22T12:00:00.000000Z", noon));
+  CHECK(clock_differs("2046-11-22T12:00:00.000000Z", noon));
+  CHECK_FALSE(clock_differs("", noon));
+  CHECK_FALSE(clock_differs("noise", noon));
+}
+
 TEST_CASE("only a silent node that is not yet Unknown is declared Unknown") {
   for (const char* ready : {"True", "False", "Unknown"}) {
     CHECK(!status_change(node(ready), pulse::beating, noon));

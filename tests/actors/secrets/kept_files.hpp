@@ -8,7 +8,7 @@
 
 namespace troupe::testing {
 
-class kept_files final : public net::files {
+class kept_files : public net::files {
  public:
   result<std::string> read(const std::string& path) const override {
     const auto found = all.find(path);
