@@ -29,10 +29,14 @@ remote_actor make_remote(const rt::world& in, remote_config config);
 
 /// Lists `path` (a collection, without query), then watches it, and tells `to` what there is and what
 /// changes. Lists again, with a delay that grows to 30 s, whenever the watch cannot go on.
+enum class keeping : std::uint8_t { all, names };
 struct reflector_config {
   std::string path;
   std::string selector;                     ///< Further query, e.g. "fieldSelector=...", may be empty.
   bool metadata_only = false;               ///< Keeps and passes on of each object what it is called and its metadata.
+  /// What it remembers of an object between a list and the next. Of `names`, object_lost may tell no more of an object than its
+  /// name, namespace, uid and annotations.
+  keeping keep = keeping::all;
 };
 rt::handle<void(watch_event)> make_reflector(const rt::world& in, reflector_config config, api_actor api,
                                              reflected_actor to);

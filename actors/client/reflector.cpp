@@ -1,6 +1,7 @@
 #include <map>
 
 #include "actors/client/clients.hpp"
+#include "actors/model/packed.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 
@@ -61,7 +62,7 @@ class reflector_state {
       gone.erase(key_of(item));
       see(std::move(item));
     }
-    for (auto& [key, object] : gone) self_->send(to_, object_lost{key, object});
+    for (auto& [key, one] : gone) self_->send(to_, object_lost{key, one.object ? one.object : std::make_shared<const json>(one.names.read())});
     self_->send(to_, kind_synced{});
     delay_ = delay_first;
     watch();
@@ -79,13 +80,24 @@ class reflector_state {
     return (ns.empty() ? "" : ns + "/") + text_or(dig(object, "metadata", "name"));
   }
 
+  struct kept {
+    std::shared_ptr<const json> object;   ///< Null: only the names are kept.
+    model::packed names;
+  };
+  static model::packed names_of(const json& object) {
+    json meta = json::object();
+    for (const char* what : {"name", "namespace", "uid", "annotations"})
+      if (const auto& value = dig(object, "metadata", what); !value.is_null()) meta[what] = value;
+    return model::packed(json{{"metadata", std::move(meta)}});
+  }
+
   void see(json object) { pass_on(std::make_shared<const json>(std::move(object))); }
 
   void pass_on(std::shared_ptr<const json> object) {
     if (config_.metadata_only)
       object = std::make_shared<const json>(json{{"apiVersion", dig(*object, "apiVersion")}, {"kind", dig(*object, "kind")}, {"metadata", dig(*object, "metadata")}});
     auto key = key_of(*object);
-    known_[key] = object;
+    known_[key] = config_.keep == keeping::all ? kept{object, {}} : kept{nullptr, names_of(*object)};
     self_->send(to_, object_seen{std::move(key), std::move(object)});
   }
 
@@ -119,7 +131,7 @@ class reflector_state {
   api_actor api_;
   reflected_actor to_;
   rng dice_{0};
-  std::map<std::string, std::shared_ptr<const json>> known_;
+  std::map<std::string, kept> known_;
   std::string version_;
   std::uint64_t watch_ = 0;
   duration delay_ = delay_first;

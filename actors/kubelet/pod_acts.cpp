@@ -14,6 +14,7 @@ namespace troupe::kubelet {
 namespace {
 constexpr duration image_given_up_after = std::chrono::seconds(1);   // from ErrImagePull to ImagePullBackOff
 constexpr duration make_again_after = std::chrono::seconds(10);
+constexpr duration sources_kept = std::chrono::seconds(1);
 
 void slow_down(duration& delay, duration first, duration most) { delay = delay == duration::zero() ? first : std::min(delay * 2, most); }
 }  // namespace
@@ -37,32 +38,35 @@ void worker_state::act(prepare_volumes&) {
 }
 
 void worker_state::refresh() {
-  if (!memory_.volumes_ready || wish_.deleted || refreshing_ || now() < refreshed_at_ + config_.refresh_every) return;
+  if (!memory_.volumes_ready || wish_.deleted || refreshing_ || now() < refreshed_at_ + config_->refresh_every) return;
   fetch([this](result<void>) { turn(); });   // what is there stays when it cannot be brought up to date
 }
 
 void worker_state::fetch(std::function<void(result<void>)> then) {
   refreshing_ = true;
-  if (config_.of_file) return take_sources(pod_sources{}, then);   // it refers to nothing, and no server may be there
-  fetch_sources(self_, api_, config_.api_limit, *wish_.object, [this, then](result<pod_sources> got) { take_sources(std::move(got), then); });
+  result<pod_sources> nothing{pod_sources{}};
+  if (of_file_) return take_sources(nothing, then);   // it refers to nothing, and no server may be there
+  fetch_sources(self_, api_, config_->api_limit, wish_.object.read(), [this, then](result<pod_sources> got) { take_sources(got, then); });
 }
 
-void worker_state::take_sources(result<pod_sources> got, const std::function<void(result<void>)>& then) {
+void worker_state::take_sources(result<pod_sources>& got, const std::function<void(result<void>)>& then) {
   refreshing_ = false;
   refreshed_at_ = now();
   if (wish_.deleted) return then({});   // its folder may be gone already: nothing is put there again
   if (!got.ok()) return then(got.why());
   sources_ = std::move(*got);
-  sources_.node = config_.setup.node;
-  sources_.node_addresses = config_.setup.addresses;
-  sources_.node_cpu_milli = config_.setup.cpu_milli;
-  sources_.node_memory_bytes = config_.setup.memory_bytes;
-  sources_.pod_addresses = addresses();
-  auto planned = plan_volumes(*wish_.object, pod_folder(config_.setup, wish_.uid), sources_);
+  sources_->node = config_->setup.node;
+  sources_->node_addresses = config_->setup.addresses;
+  sources_->node_cpu_milli = config_->setup.cpu_milli;
+  sources_->node_memory_bytes = config_->setup.memory_bytes;
+  sources_->pod_addresses = addresses();
+  const auto object = wish_.object.read();
+  auto planned = plan_volumes(object, pod_folder(config_->setup, wish_.uid), *sources_);
   if (!planned.ok()) return then(planned.why());
   const auto before = std::exchange(volumes_, std::move(*planned));
   if (auto put = write_volumes(*world_->files, volumes_); !put.ok()) return then(put);
-  run_orders(volume_orders(volumes_, before, *wish_.object, world_->files->read("/proc/self/mountinfo").value_or("")), 0, [this, then](result<void> went) {
+  forget_data(volumes_);
+  run_orders(volume_orders(volumes_, before, object, world_->files->read("/proc/self/mountinfo").value_or("")), 0, [this, then](result<void> went) {
     if (!went.ok()) volumes_.clear();   // what was not carried out is ordered again
     then(went.ok() ? went : result<void>(troupe::fail(errc::invalid, "MountVolume.SetUp failed: " + went.why().note)));
   });
@@ -87,19 +91,25 @@ void worker_state::run_orders(std::vector<command> orders, std::size_t next, std
   order_ = std::move(*begun);
 }
 
+void worker_state::drop_sources(std::optional<wall_time>& wake) {
+  if (!sources_ || refreshing_ || !memory_.busy.empty()) return;
+  const auto at = refreshed_at_ + sources_kept;
+  if (now() >= at) sources_.reset();
+  else wake = wake ? std::min(*wake, at) : at;
+}
+
 std::vector<std::string> worker_state::addresses() const {
-  if (wish_.host_network) return config_.setup.addresses;
-  for (const auto& box : seen_.sandboxes)
+  if (wish_.host_network) return config_->setup.addresses;
+  for (const auto& box : seen_->sandboxes)
     if (box.ready) return box.addresses;
   return {};
 }
 
 void worker_state::act(start_sandbox& what) {
   begin("");
-  box_config_ = make_sandbox_config(wish_, what.attempt, config_.setup);
-  run_orders(cgroup_orders(wish_, config_.setup, look_at_cgroups(*world_->files)), 0, [this](result<void> went) {
+  run_orders(cgroup_orders(wish_, config_->setup, look_at_cgroups(*world_->files)), 0, [this, attempt = what.attempt](result<void> went) {
     if (!went.ok()) return refuse_sandbox("FailedCreatePodContainer", "unable to ensure pod container exists: " + went.why().note);
-    perform(cri::run_sandbox{box_config_}, [this](result<cri::reply> got) {
+    perform(cri::run_sandbox{make_sandbox_config(wish_, attempt, config_->setup)}, [this](result<cri::reply> got) {
       if (!got.ok()) return refuse_sandbox("FailedCreatePodSandBox", "Failed to create pod sandbox: " + got.why().note);
       memory_.sandbox_delay = {};
       settle("");
@@ -154,12 +164,12 @@ void worker_state::act(fetch_image& what) {
 
 void worker_state::pull(const container_wish& c) {
   tell(false, "Pulling", "Pulling image \"" + c.image + "\"", c.name);
-  if (!dig(*wish_.object, "spec", "imagePullSecrets").is_array()) return pull_as(c.name, {}, 0);
+  if (!dig(wish_.object.read(), "spec", "imagePullSecrets").is_array()) return pull_as(c.name, {}, 0);
   // A secret may have come since the last try.
   fetch([this, name = c.name](result<void>) {
     const auto* c = wish_.find(name);
     if (!c || wish_.deleted) return settle(name);
-    auto with = logins_for(c->image, *wish_.object, sources_);
+    auto with = logins_for(c->image, wish_.object.read(), sources_.value_or(pod_sources{}));
     std::string missing;
     for (const auto& one : with.missing) missing += (missing.empty() ? "" : ", ") + one;
     if (!missing.empty()) tell(true, "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (" + missing + "); attempting to pull the image may not succeed.");
@@ -231,7 +241,7 @@ std::optional<wall_time> worker_state::give_up_images() {
 void worker_state::act(make_container& what) {
   const auto* c = wish_.find(what.container);
   begin(c->name);
-  if (refreshed_at_ + std::chrono::seconds(1) > now()) return make(*c, what.attempt, what.sandbox);
+  if (sources_ && refreshed_at_ + sources_kept > now()) return make(*c, what.attempt, what.sandbox);
   // Variables are read when a container is made: what they refer to may have changed since the pod began.
   fetch([this, what](result<void> went) {
     const auto* c = wish_.find(what.container);
@@ -242,18 +252,17 @@ void worker_state::act(make_container& what) {
 }
 
 void worker_state::make(const container_wish& c, std::uint32_t attempt, const std::string& sandbox) {
-  sources_.pod_addresses = addresses();
+  sources_->pod_addresses = addresses();
   if (auto put = write_own_files(c, attempt); !put.ok()) return refuse_config(c.name, "CreateContainerConfigError", put.why().note);
-  auto config = make_container_config(wish_, c, attempt, images_[c.name], sources_, volumes_, config_.setup);
+  auto config = make_container_config(wish_, c, attempt, images_[c.name], *sources_, volumes_, config_->setup);
   if (!config.ok()) return refuse_config(c.name, "CreateContainerConfigError", config.why().note);
-  if (const auto target = text_or(dig(c.spec, "targetContainerName")); !target.empty()) {
-    const auto* in = newest(seen_, target);
+  if (const auto target = text_or(dig(c.spec.read(), "targetContainerName")); !target.empty()) {
+    const auto* in = newest(*seen_, target);
     if (!in || in->state != port::container_state::running) return refuse_config(c.name, "CreateContainerConfigError", "container \"" + target + "\", whose processes it shall see, is not running");
     config->with.spaces.pid = port::sharing::target;
     config->with.spaces.target = in->id;
   }
-  box_config_ = make_sandbox_config(wish_, box_attempt(sandbox), config_.setup);
-  perform(cri::create_container{sandbox, std::move(*config), box_config_}, [this, name = c.name](result<cri::reply> got) {
+  perform(cri::create_container{sandbox, std::move(*config), make_sandbox_config(wish_, box_attempt(sandbox), config_->setup)}, [this, name = c.name](result<cri::reply> got) {
     if (!got.ok() && got.code() == errc::internal) return refuse_config(name, "CreateContainerError", got.why().note);
     if (!got.ok()) return fail(name, got.why());
     auto& known = of(name);
@@ -267,15 +276,15 @@ void worker_state::make(const container_wish& c, std::uint32_t attempt, const st
 }
 
 std::uint32_t worker_state::box_attempt(const std::string& id) const {
-  for (const auto& box : seen_.sandboxes)
+  for (const auto& box : seen_->sandboxes)
     if (box.id == id) return box.attempt;
   return 0;
 }
 
 result<void> worker_state::write_own_files(const container_wish& c, std::uint32_t attempt) {
   const auto own = wish_.host_network ? world_->files->read("/etc/hosts").value_or("") : std::string();
-  if (auto put = world_->files->write(hosts_path(config_.setup, wish_.uid), hosts_text(wish_, addresses(), config_.setup, own), 0644); !put.ok()) return put;
-  return world_->files->write(message_file(config_.setup, wish_.uid, c.name, attempt), "", 0666);
+  if (auto put = world_->files->write(hosts_path(config_->setup, wish_.uid), hosts_text(wish_, addresses(), config_->setup, own), 0644); !put.ok()) return put;
+  return world_->files->write(message_file(config_->setup, wish_.uid, c.name, attempt), "", 0666);
 }
 
 void worker_state::refuse_config(const std::string& container, const std::string& reason, const std::string& why) {
@@ -291,7 +300,7 @@ void worker_state::refuse_config(const std::string& container, const std::string
 void worker_state::act(begin_container& what) {
   begin(what.container);
   const port::container* before = nullptr;
-  for (const auto& c : seen_.containers)
+  for (const auto& c : seen_->containers)
     if (!before && c.name == what.container && c.id != what.id) before = &c;
   count_restart(of(what.container), before, now());
   perform(cri::start_container{what.id}, [this, what](result<cri::reply> got) {
@@ -301,7 +310,7 @@ void worker_state::act(begin_container& what) {
       known.reason = "RunContainerError";
       known.message = got.why().note;
       known.not_before = now() + known.restart_delay;
-      if (known.restart_delay == duration::zero()) count_restart(known, newest(seen_, what.container), now());
+      if (known.restart_delay == duration::zero()) count_restart(known, newest(*seen_, what.container), now());
       tell(true, "Failed", "Error: " + got.why().note, what.container);
       return settle(what.container);
     }
@@ -338,8 +347,8 @@ void worker_state::act(end_container& what) {
 void worker_state::act(drop_container& what) {
   begin(what.container);
   std::string log;
-  for (const auto& c : seen_.containers)
-    if (c.id == what.id) log = c.log_path.starts_with('/') ? c.log_path : log_folder(config_.setup, wish_) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log";
+  for (const auto& c : seen_->containers)
+    if (c.id == what.id) log = c.log_path.starts_with('/') ? c.log_path : log_folder(config_->setup, wish_) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log";
   perform(cri::remove_container{what.id}, [this, name = what.container, log](result<cri::reply> got) {
     if (!got.ok()) return fail(name, got.why());
     if (!log.empty()) remove_logs(*world_->files, log);
@@ -359,7 +368,7 @@ void worker_state::act(pod_gone&) {
   if (writing_ || (!unsaid_.empty() && unheard_ == 0)) return;   // what was told of it is told before it goes
   begin("");
   std::vector<command> unmount;
-  for (const auto& at : mounts_below(world_->files->read("/proc/self/mountinfo").value_or(""), pod_folder(config_.setup, wish_.uid))) unmount.push_back({"umount", at});
+  for (const auto& at : mounts_below(world_->files->read("/proc/self/mountinfo").value_or(""), pod_folder(config_->setup, wish_.uid))) unmount.push_back({"umount", at});
   run_orders(std::move(unmount), 0, [this](result<void> went) {
     if (!went.ok()) return fail("", went.why());
     bury();
@@ -367,9 +376,9 @@ void worker_state::act(pod_gone&) {
 }
 
 void worker_state::bury() {
-  for (const auto& folder : {pod_folder(config_.setup, wish_.uid), log_folder(config_.setup, wish_)})
+  for (const auto& folder : {pod_folder(config_->setup, wish_.uid), log_folder(config_->setup, wish_)})
     if (auto gone = world_->files->remove_tree(folder); !gone.ok()) log::warn("kubelet.pod_folder_kept", {{"folder", folder}, {"why", gone.why().note}});
-  if (withdrawn_ || config_.of_file) return leave();
+  if (withdrawn_ || of_file_) return leave();
   const json body{{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"gracePeriodSeconds", 0}, {"preconditions", {{"uid", wish_.uid}}}};
   call("DELETE", pod_path(), body, "application/json", [this](const client::api_answer& got) {
     if (got.ok() || got.status == 404 || got.status == 409) return leave();

@@ -9,7 +9,7 @@
 namespace troupe::kubelet {
 
 /// roll -> worker: the pod as the API has it now (or as a file of static pods says).
-struct pod_told { std::shared_ptr<const json> object; };
+struct pod_told { model::packed object; };
 /// roll -> worker: the API has it no more: it ends, and there is nobody to be told.
 struct pod_withdrawn {};
 /// roll -> worker of a static pod: its mirror in the API, when there is a new one. Nothing is told the API before.
@@ -21,7 +21,7 @@ struct turn_due { std::uint64_t number = 0; };
 struct probe_due { std::uint64_t number = 0; };
 struct ask_settled { std::uint64_t ticket = 0; bool well = false; std::string why; };
 /// worker -> roll, after each look: what `logs`, `exec` and /pods are answered from.
-struct pod_seen { std::string uid; std::shared_ptr<const net::cri::pod_view> view; std::shared_ptr<const json> object; };
+struct pod_seen { std::string uid; std::shared_ptr<const net::cri::pod_view> view; model::packed object; };
 /// worker -> roll: nothing is left, neither here nor in the API.
 struct pod_ended { std::string uid; };
 
@@ -30,7 +30,6 @@ using worker_actor = rt::handle<void(pod_told), void(pod_withdrawn), void(mirror
 
 struct worker_config {
   node_setup setup;
-  bool of_file = false;                                       ///< A static pod: it needs no API, which may have its mirror, or nothing.
   duration api_limit = std::chrono::seconds(10);
   duration retry_first = std::chrono::seconds(1), retry_max = std::chrono::seconds(10);   ///< After the runtime refused something.
   std::size_t events_waiting_max = 64;                        ///< What could not be told yet; the oldest go first.
@@ -38,8 +37,9 @@ struct worker_config {
   duration event_again_after = std::chrono::seconds(10);      ///< ... so far apart.
   duration refresh_every = std::chrono::seconds(60);          ///< ConfigMaps, Secrets and tokens in volumes.
 };
-worker_actor make_worker(const rt::world& in, worker_config config, std::shared_ptr<const json> object, client::api_actor api, cri::runtime_actor runtime,
-                         worker_owner_actor owner);
+/// `who` for the console; `of_file`: a static pod, which needs no API, where its mirror may be, or nothing.
+worker_actor make_worker(const rt::world& in, std::shared_ptr<const worker_config> config, std::string who, bool of_file, model::packed object, client::api_actor api,
+                         cri::runtime_actor runtime, worker_owner_actor owner);
 
 }  // namespace troupe::kubelet
 

@@ -20,10 +20,10 @@ class worker_state {
   static constexpr const char* name = "pod_worker";
   explicit worker_state(rt::self<worker_actor> self) : self_(self) {}
 
-  void init(const rt::world& in, worker_config config, std::shared_ptr<const json> object, client::api_actor api, cri::runtime_actor runtime, worker_owner_actor owner);
+  void init(const rt::world& in, std::shared_ptr<const worker_config> config, bool of_file, model::packed object, client::api_actor api, cri::runtime_actor runtime, worker_owner_actor owner);
   worker_actor::behavior_type make_behavior() {
     return {
-        [this](pod_told& news) { hear(std::move(news.object)); },
+        [this](pod_told& news) { hear(news.object); },
         [this](pod_withdrawn) { withdraw(); },
         [this](mirror_told& news) { take_mirror(*news.object); },
         [this](look_due) { look(); },
@@ -36,11 +36,11 @@ class worker_state {
  private:
   wall_time now() const { return world_->wall->now(); }
   container_memory& of(const std::string& container) { return memory_.containers[container]; }
-  void hear(std::shared_ptr<const json> object);
+  void hear(const model::packed& object);
   void withdraw();
   void take_mirror(const json& mirror);
-  /// What we have written last counts, also while the API's news of it is on its way.
-  void overlay();
+  /// The status `present` of our pod, but what we have written last counts, also while the API's news of it is on its way.
+  void overlay(json present);
 
   // looking
   template <class Then>
@@ -62,8 +62,6 @@ class worker_state {
 
   // taking turns
   void turn();
-  /// The pod with the status that we have written last.
-  std::shared_ptr<const json> shown();
   void begin(const std::string& target) { memory_.busy.insert(target); }
   void settle(const std::string& target);
   /// The runtime refused something that has no wait of its own: not again at once.
@@ -74,7 +72,9 @@ class worker_state {
   void act(prepare_volumes&);
   void refresh();
   void fetch(std::function<void(result<void>)> then);
-  void take_sources(result<pod_sources> got, const std::function<void(result<void>)>& then);
+  /// They are good for the containers that are made at once.
+  void drop_sources(std::optional<wall_time>& wake);
+  void take_sources(result<pod_sources>& got, const std::function<void(result<void>)>& then);
   /// One command after the other; the first that fails is told.
   void run_orders(std::vector<command> orders, std::size_t next, std::function<void(result<void>)> then);
   std::vector<std::string> addresses() const;
@@ -123,7 +123,7 @@ class worker_state {
   std::string pod_path() const { return "/api/v1/namespaces/" + wish_.ns + "/pods/" + wish_.name; }
   template <class Then>
   void call(std::string method, std::string path, const json& body, std::string type, Then then) {
-    self_->request(api_, config_.api_limit, client::api_call{std::move(method), std::move(path), to_text(body), std::move(type), "", {}})
+    self_->request(api_, config_->api_limit, client::api_call{std::move(method), std::move(path), to_text(body), std::move(type), "", {}})
         .then([then](const client::api_answer& got) { then(got); }, [then](caf::error& why) { then(client::api_answer{0, rt::reason(why).text()}); });
   }
   void tell(bool warning, const std::string& reason, const std::string& message, const std::string& container = {});
@@ -136,24 +136,23 @@ class worker_state {
 
   rt::self<worker_actor> self_;
   const rt::world* world_ = nullptr;
-  worker_config config_;
+  std::shared_ptr<const worker_config> config_;   // everybody's
   client::api_actor api_;
   cri::runtime_actor runtime_;
   worker_owner_actor owner_;
   pod_wish wish_;
-  port::pod_view seen_;
+  std::shared_ptr<const port::pod_view> seen_ = std::make_shared<const port::pod_view>();   // the roll holds it too
   pod_memory memory_;
-  pod_sources sources_;
+  std::optional<pod_sources> sources_;       // for a moment: many kilobytes that each container asks for anew
   std::vector<volume_plan> volumes_;
   std::unique_ptr<net::process> order_;      // the command that runs
-  port::sandbox_config box_config_;
   event_book events_;
   std::deque<event_call> unsaid_;
   unsigned unheard_ = 0;                              // tries of the first of them
   bool speaking_ = false;
   std::set<std::string> start_unknown_;               // containers' ids
   std::map<std::string, std::string> backed_off_;     // container to the id of its instance that people were told of
-  json present_, sent_;
+  model::packed present_, sent_;
   std::map<std::string, instance> instances_;
   std::map<std::string, port::image> images_;
   std::map<std::string, wall_time> image_failed_at_;
@@ -162,7 +161,7 @@ class worker_state {
   std::uint64_t tickets_ = 0, turns_ = 0, probe_turns_ = 0;
   wall_time blocked_until_{}, refreshed_at_{}, write_at_{};
   duration retry_{};
-  bool looked_ = false, blind_ = false, looking_ = false, look_again_ = false, writing_ = false, withdrawn_ = false, refreshing_ = false, ended_ = false, has_mirror_ = false;
+  bool looked_ = false, blind_ = false, looking_ = false, look_again_ = false, writing_ = false, withdrawn_ = false, refreshing_ = false, ended_ = false, has_mirror_ = false, of_file_ = false;
 };
 
 }  // namespace troupe::kubelet

@@ -27,10 +27,11 @@ class roll_state {
   void init(const rt::world& in, roll_config config, client::api_actor api, cri::runtime_actor runtime, kubelet_actor node) {
     world_ = &in;
     config_ = std::move(config);
+    worker_ = std::make_shared<const worker_config>(config_.worker);
     api_ = std::move(api);
     runtime_ = std::move(runtime);
     node_ = std::move(node);
-    client::reflector_config follow{"/api/v1/pods", "fieldSelector=spec.nodeName%3D" + config_.worker.setup.node};
+    client::reflector_config follow{"/api/v1/pods", "fieldSelector=spec.nodeName%3D" + config_.worker.setup.node, false, client::keeping::names};
     reflector_ = client::make_reflector(in, std::move(follow), api_, caf::actor_cast<client::reflected_actor>(rt::strong<roll_actor>(self_)));
     filed_ = config_.manifests_folder.empty();
     if (!filed_) {
@@ -65,6 +66,7 @@ class roll_state {
 
  private:
   struct entry {
+    std::string key() const { return known.ns + "/" + known.name; }
     worker_actor worker;
     pod_record known;
     bool of_file = false;    ///< A static pod.
@@ -84,19 +86,21 @@ class roll_state {
     if (is_mirror(*news.object)) return see_mirror(news.object);
     // One name, another pod: the former one ends by itself.
     for (auto& [other, one] : pods_)
-      if (other != uid && !one.of_file && key_of(*one.known.object) == news.key) self_->send(one.worker, pod_withdrawn{});
+      if (other != uid && !one.of_file && one.key() == news.key) self_->send(one.worker, pod_withdrawn{});
     if (const auto found = pods_.find(uid); found != pods_.end()) {
-      found->second.known.object = news.object;
-      return self_->send(found->second.worker, pod_told{news.object});
+      auto& known = found->second.known;
+      known.object = model::packed(*news.object);
+      known.deleted = is_deleted(*news.object);
+      return self_->send(found->second.worker, pod_told{known.object});
     }
-    admit(uid, news.object);
+    admit(uid, *news.object);
   }
-  static std::string key_of(const json& object) { return text_or(dig(object, "metadata", "namespace")) + "/" + text_or(dig(object, "metadata", "name")); }
-  entry& admit(const std::string& uid, std::shared_ptr<const json> object, bool of_file = false) {
-    auto with = config_.worker;
-    with.of_file = of_file;
-    auto worker = make_worker(*world_, std::move(with), object, api_, runtime_, caf::actor_cast<worker_owner_actor>(rt::strong<roll_actor>(self_)));
-    return pods_.emplace(uid, entry{std::move(worker), {uid, std::move(object), nullptr}, of_file, {}}).first->second;
+  static bool is_deleted(const json& object) { return dig(object, "metadata", "deletionTimestamp").is_string(); }
+  entry& admit(const std::string& uid, const json& object, bool of_file = false) {
+    const auto ns = text_or(dig(object, "metadata", "namespace")), pod = text_or(dig(object, "metadata", "name"));
+    const model::packed kept(object);
+    auto worker = make_worker(*world_, worker_, ns + "/" + pod, of_file, kept, api_, runtime_, caf::actor_cast<worker_owner_actor>(rt::strong<roll_actor>(self_)));
+    return pods_.emplace(uid, entry{std::move(worker), {uid, ns, pod, is_deleted(object), kept, nullptr}, of_file, {}}).first->second;
   }
   // --- static pods: what files ask for, and their mirrors in the API --------------------------------
 
@@ -117,20 +121,21 @@ class roll_state {
     filed_ = true;
     files_.clear();
     for (auto& pod : news.pods) files_[uid_of(*pod)] = std::move(pod);
-    for (const auto& [uid, one] : pods_) {
+    for (auto& [uid, one] : pods_) {
       if (!one.of_file || files_.contains(uid)) continue;
-      auto ending = *one.known.object;   // as a pod of the API that was deleted
+      auto ending = one.known.object.read();   // as a pod of the API that was deleted
       ending["metadata"]["deletionTimestamp"] = to_rfc3339(world_->wall->now());
-      self_->send(one.worker, pod_told{std::make_shared<const json>(std::move(ending))});
+      one.known.deleted = true;
+      self_->send(one.worker, pod_told{model::packed(ending)});
     }
     admit_files();
   }
   /// A changed file is another pod of the same name: it begins when nothing is left of the former.
   void admit_files() {
     for (const auto& [uid, object] : files_) {
-      const auto key = key_of(*object);
-      if (pods_.contains(uid) || std::any_of(pods_.begin(), pods_.end(), [&](const auto& p) { return key_of(*p.second.known.object) == key; })) continue;
-      const auto& made = admit(uid, object, true);
+      const auto key = pod_key(*object);
+      if (pods_.contains(uid) || std::any_of(pods_.begin(), pods_.end(), [&](const auto& p) { return p.second.key() == key; })) continue;
+      const auto& made = admit(uid, *object, true);
       if (const auto mirror = mirrors_.find(uid); mirror != mirrors_.end()) self_->send(made.worker, mirror_told{mirror->second});
     }
   }
@@ -201,18 +206,20 @@ class roll_state {
 
   void compare(const port::pod_view& all) {
     std::map<std::string, std::string> traces;
-    std::map<std::string, json> names;
+    struct pod_name { std::string name, ns; };
+    std::map<std::string, pod_name> orphans;   // by uid
     for (const auto& box : all.sandboxes) {
       traces[box.uid] += box.id + (box.ready ? "+" : "-");
-      names[box.uid] = {{"name", box.name}, {"namespace", box.ns}};
+      if (!pods_.contains(box.uid)) orphans[box.uid] = {box.name, box.ns};
     }
     for (const auto& c : all.containers)
       if (const auto of = c.labels.find(port::label_pod_uid); of != c.labels.end()) {
         traces[of->second] += c.id + std::to_string(static_cast<int>(c.state));
         const auto text = [&](const char* label) { const auto found = c.labels.find(label); return found == c.labels.end() ? std::string() : found->second; };
-        names.try_emplace(of->second, json{{"name", text(port::label_pod_name)}, {"namespace", text(port::label_pod_namespace)}});
+        if (!pods_.contains(of->second)) orphans.try_emplace(of->second, text(port::label_pod_name), text(port::label_pod_namespace));
       }
-    containers_ = all.containers;
+    images_used_.clear();
+    for (const auto& c : all.containers) images_used_.insert(c.image), images_used_.insert(c.image_ref);
     for (auto& [uid, one] : pods_) {
       auto& now = traces[uid];
       if (now == one.trace) continue;
@@ -220,17 +227,16 @@ class roll_state {
       self_->send(one.worker, look_due{});
     }
     if (!synced_ || !filed_) return;
-    for (const auto& [uid, who] : names)
-      if (!uid.empty() && !pods_.contains(uid)) end_orphan(uid, who);
+    for (const auto& [uid, who] : orphans)
+      if (!uid.empty()) end_orphan(uid, who.name, who.ns);
     for (const auto& uid : std::exchange(leftover_, {}))
-      if (!pods_.contains(uid)) end_orphan(uid, {{"name", "gone"}, {"namespace", "gone"}});
+      if (!pods_.contains(uid)) end_orphan(uid, "gone", "gone");
   }
   /// What belongs to no pod of this node ends as a deleted pod does.
-  void end_orphan(const std::string& uid, const json& who) {
-    log::info("kubelet.orphan_found", {{"uid", uid}, {"pod", text_or(dig(who, "name"))}});
-    json object{{"metadata", who}, {"spec", {{"containers", json::array()}, {"enableServiceLinks", false}}}};
-    object["metadata"]["uid"] = uid;
-    self_->send(admit(uid, std::make_shared<const json>(std::move(object))).worker, pod_withdrawn{});
+  void end_orphan(const std::string& uid, const std::string& pod, const std::string& ns) {
+    log::info("kubelet.orphan_found", {{"uid", uid}, {"pod", pod}});
+    const json object{{"metadata", {{"name", pod}, {"namespace", ns}, {"uid", uid}}}, {"spec", {{"containers", json::array()}, {"enableServiceLinks", false}}}};
+    self_->send(admit(uid, object).worker, pod_withdrawn{});
   }
 
   void rise(const std::string& version) {
@@ -275,7 +281,7 @@ class roll_state {
     logs_at_ = now + config_.logs_every;
     for (const auto& [uid, one] : pods_) {
       if (!one.known.view) continue;
-      const auto folder = log_folder(config_.worker.setup, read_pod(one.known.object));
+      const auto folder = log_folder(config_.worker.setup, one.known.ns, one.known.name, uid);
       for (const auto& c : one.known.view->containers)
         if (c.state == port::container_state::running) rotate(c.id, c.log_path.starts_with('/') ? c.log_path : folder + "/" + c.name + "/" + std::to_string(c.attempt) + ".log");
     }
@@ -295,7 +301,7 @@ class roll_state {
     if (disk.disk_bytes == 0) return;
     const auto used = 100 - disk.disk_free_bytes * 100 / disk.disk_bytes;
     clearing_ = used >= config_.disk_percent_high || (clearing_ && used > config_.disk_percent_low);
-    const auto unused = clearing_ ? unused_images(all, containers_) : std::vector<port::image>();
+    const auto unused = clearing_ ? unused_images(all, images_used_) : std::vector<port::image>();
     if (unused.empty()) return;
     log::info("kubelet.image_removed", {{"image", unused.front().tags.empty() ? unused.front().id : unused.front().tags.front()}, {"disk_percent", used}});
     perform(cri::remove_image{unused.front().id}, [this](result<cri::reply> got) { if (got.ok()) images_at_ = {}; });
@@ -306,7 +312,7 @@ class roll_state {
   const pod_record* pod_called(const std::string& ns, const std::string& pod) const {
     const pod_record* out = nullptr;
     for (const auto& [uid, one] : pods_)
-      if (key_of(*one.known.object) == ns + "/" + pod && (!out || !dig(*one.known.object, "metadata", "deletionTimestamp").is_string())) out = &one.known;
+      if (one.known.ns == ns && one.known.name == pod && (!out || !one.known.deleted)) out = &one.known;
     return out;
   }
   static error nobody(const std::string& pod) { return fail(errc::not_found, "pods \"" + pod + "\" not found"); }
@@ -347,9 +353,9 @@ class roll_state {
   }
 
   std::string list() const {
-    json items = json::array();
-    for (const auto& [uid, one] : pods_) items.push_back(*one.known.object);
-    return to_text(json{{"kind", "PodList"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"items", std::move(items)}}) + "\n";
+    std::string out = R"({"apiVersion":"v1","items":[)";
+    for (const auto& [uid, one] : pods_) out.append(out.back() == '[' ? "" : ",").append(one.known.object.text());
+    return out + R"(],"kind":"PodList","metadata":{}})" + "\n";
   }
   caf::result<std::string> stats() {
     auto promise = self_->make_response_promise<std::string>();
@@ -365,6 +371,7 @@ class roll_state {
   rt::self<roll_actor> self_;
   const rt::world* world_ = nullptr;
   roll_config config_;
+  std::shared_ptr<const worker_config> worker_;
   client::api_actor api_;
   cri::runtime_actor runtime_;
   kubelet_actor node_;
@@ -374,7 +381,7 @@ class roll_state {
   std::map<std::string, std::shared_ptr<const json>> files_, mirrors_;   // static pods by uid, which their mirrors have as hash
   std::vector<std::string> leftover_;
   std::deque<std::unique_ptr<net::process>> sweepers_;
-  std::vector<port::container> containers_;
+  std::set<std::string> images_used_;            // by containers, as they name them
   std::string version_, told_;
   json images_ = json::array();
   mono_time standing_at_{}, images_at_{}, logs_at_{};

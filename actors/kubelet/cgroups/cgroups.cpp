@@ -73,7 +73,7 @@ pod_limits limits_of(const json& pod) {
 
 std::vector<command> cgroup_orders(const pod_wish& pod, const node_setup& on, const cgroup_layout& layout) {
   const auto path = cgroup_of(pod, on);
-  const auto limits = limits_of(*pod.object);
+  const auto limits = limits_of(pod.object.read());
   writer to;
   if (layout.unified) {
     set_unified(to, path, limits);

@@ -70,8 +70,8 @@ result<port::security> security_of(const json& pod, const json& container, const
   return out;
 }
 
-std::string host_name(const pod_wish& pod) {
-  auto out = text_or(dig(*pod.object, "spec", "hostname"), pod.name);
+std::string host_name(const pod_wish& pod, const json& object) {
+  auto out = text_or(dig(object, "spec", "hostname"), pod.name);
   if (out.size() > hostname_bytes_max) out.resize(hostname_bytes_max);
   while (!out.empty() && (out.back() == '-' || out.back() == '.')) out.pop_back();
   return out;
@@ -82,8 +82,7 @@ void merge(std::vector<std::string>& into, const json& more) {
     if (one.is_string() && std::find(into.begin(), into.end(), one.get<std::string>()) == into.end()) into.push_back(one.get<std::string>());
 }
 
-port::name_servers dns_of(const pod_wish& pod, const node_setup& on) {
-  const auto& spec = dig(*pod.object, "spec");
+port::name_servers dns_of(const pod_wish& pod, const json& spec, const node_setup& on) {
   auto policy = text_or(dig(spec, "dnsPolicy"), "ClusterFirst");
   if (policy == "ClusterFirst" && pod.host_network) policy = "Default";
   if (policy == "ClusterFirstWithHostNet") policy = "ClusterFirst";
@@ -107,11 +106,11 @@ port::name_servers dns_of(const pod_wish& pod, const node_setup& on) {
   return out;
 }
 
-result<void> add_volume_mounts(port::container_config& to, const container_wish& of, const std::vector<volume_plan>& volumes, const variables& known) {
-  for (const auto& m : dig(of.spec, "volumeMounts")) {
+result<void> add_volume_mounts(port::container_config& to, const json& spec, const std::vector<volume_plan>& volumes, const variables& known) {
+  for (const auto& m : dig(spec, "volumeMounts")) {
     const auto name = text_or(dig(m, "name"));
     const auto found = std::find_if(volumes.begin(), volumes.end(), [&](const volume_plan& v) { return v.name == name; });
-    if (found == volumes.end()) return fail(errc::invalid, "cannot find volume \"" + name + "\" to mount into container \"" + of.name + "\"");
+    if (found == volumes.end()) return fail(errc::invalid, "cannot find volume \"" + name + "\" to mount into container \"" + to.name + "\"");
     port::mount out;
     out.container_path = text_or(dig(m, "mountPath"));
     if (!out.container_path.starts_with('/')) out.container_path.insert(out.container_path.begin(), '/');
@@ -148,23 +147,25 @@ port::name_servers read_resolv_conf(const std::string& text) {
 }
 
 std::string pod_folder(const node_setup& on, const std::string& uid) { return on.pods_folder + "/" + uid; }
-std::string log_folder(const node_setup& on, const pod_wish& pod) { return on.logs_folder + "/" + pod.ns + "_" + pod.name + "_" + pod.uid; }
+std::string log_folder(const node_setup& on, const pod_wish& pod) { return log_folder(on, pod.ns, pod.name, pod.uid); }
+std::string log_folder(const node_setup& on, const std::string& ns, const std::string& name, const std::string& uid) { return on.logs_folder + "/" + ns + "_" + name + "_" + uid; }
 std::string message_file(const node_setup& on, const std::string& uid, const std::string& container, std::uint32_t attempt) {
   return pod_folder(on, uid) + "/containers/" + container + "/" + std::to_string(attempt);
 }
 std::string hosts_path(const node_setup& on, const std::string& uid) { return pod_folder(on, uid) + "/etc-hosts"; }
 
 std::string hosts_text(const pod_wish& pod, const std::vector<std::string>& addresses, const node_setup& on, const std::string& own) {
+  const auto object = pod.object.read();
   std::string out = "# Kubernetes-managed hosts file" + std::string(pod.host_network ? " (host network).\n" : ".\n");
   if (pod.host_network) {
     out += own;
   } else {
     out += "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
-    const auto host = host_name(pod), domain = text_or(dig(*pod.object, "spec", "subdomain"));
+    const auto host = host_name(pod, object), domain = text_or(dig(object, "spec", "subdomain"));
     for (const auto& a : addresses)
       out += a + "\t" + (domain.empty() ? "" : host + "." + domain + "." + pod.ns + ".svc." + on.cluster_domain + "\t") + host + "\n";
   }
-  const auto& more = dig(*pod.object, "spec", "hostAliases");
+  const auto& more = dig(object, "spec", "hostAliases");
   if (more.is_array() && !more.empty()) out += "\n# Entries added by HostAliases.\n";
   for (const auto& alias : more) {
     out += text_or(dig(alias, "ip"));
@@ -192,17 +193,17 @@ port::resources resources_of(const json& pod, const json& container, std::int64_
 }
 
 std::string cgroup_of(const pod_wish& pod, const node_setup& on) {
-  const auto qos = qos_class(*pod.object);
-  return on.cgroup_root + (qos == "Guaranteed" ? "" : qos == "Burstable" ? "/burstable" : "/besteffort") + "/pod" + pod.uid;
+  return on.cgroup_root + (pod.quality == "Guaranteed" ? "" : pod.quality == "Burstable" ? "/burstable" : "/besteffort") + "/pod" + pod.uid;
 }
 
 port::sandbox_config make_sandbox_config(const pod_wish& pod, std::uint32_t attempt, const node_setup& on) {
-  const json& spec = dig(*pod.object, "spec");
+  const auto object = pod.object.read();
+  const json& spec = dig(object, "spec");
   port::sandbox_config out;
   out.name = pod.name, out.ns = pod.ns, out.uid = pod.uid, out.attempt = attempt;
-  if (!pod.host_network) out.hostname = host_name(pod);
+  if (!pod.host_network) out.hostname = host_name(pod, object);
   out.log_folder = log_folder(on, pod);
-  out.dns = dns_of(pod, on);
+  out.dns = dns_of(pod, spec, on);
   for (const char* list : {"containers", "initContainers"})
     for (const auto& c : dig(spec, list))
       for (const auto& p : dig(c, "ports")) {
@@ -210,14 +211,14 @@ port::sandbox_config make_sandbox_config(const pod_wish& pod, std::uint32_t atte
         if (host && *host > 0 && !pod.host_network)
           out.ports.push_back({text_or(dig(p, "protocol"), "TCP"), static_cast<std::int32_t>(number(dig(p, "containerPort")).value_or(0)), static_cast<std::int32_t>(*host), text_or(dig(p, "hostIP"))});
       }
-  for (const auto& [key, value] : dig(*pod.object, "metadata", "labels").items()) out.labels[key] = text_or(value);
+  for (const auto& [key, value] : dig(object, "metadata", "labels").items()) out.labels[key] = text_or(value);
   out.labels[port::label_pod_name] = pod.name;
   out.labels[port::label_pod_namespace] = pod.ns;
   out.labels[port::label_pod_uid] = pod.uid;
   for (const auto& s : dig(spec, "securityContext", "sysctls")) out.sysctls[text_or(dig(s, "name"))] = text_or(dig(s, "value"));
   out.cgroup_parent = cgroup_of(pod, on);
   out.with.spaces = spaces_of(spec);
-  out.with.groups = groups_of(*pod.object);
+  out.with.groups = groups_of(object);
   for (const char* list : {"containers", "initContainers"})
     for (const auto& c : dig(spec, list)) out.with.privileged = out.with.privileged || is_true(dig(c, "securityContext", "privileged"));
   out.with.filter = port::seccomp::runtime_default;   // pause does nothing that the filter forbids
@@ -228,29 +229,30 @@ result<port::container_config> make_container_config(const pod_wish& pod, const 
                                                      const pod_sources& sources, const std::vector<volume_plan>& volumes, const node_setup& on) {
   port::container_config out;
   out.name = of.name, out.attempt = attempt, out.image = from.id;
-  auto environment = environment_of(*pod.object, of.spec, sources);
+  const auto object = pod.object.read(), spec = of.spec.read();
+  auto environment = environment_of(object, spec, sources);
   if (!environment.ok()) return environment.why();
   out.environment = std::move(*environment);
-  for (const auto& word : dig(of.spec, "command")) out.command.push_back(expanded(text_or(word), out.environment));
-  for (const auto& word : dig(of.spec, "args")) out.arguments.push_back(expanded(text_or(word), out.environment));
-  out.working_folder = text_or(dig(of.spec, "workingDir"));
-  auto with = security_of(*pod.object, of.spec, from);
+  for (const auto& word : dig(spec, "command")) out.command.push_back(expanded(text_or(word), out.environment));
+  for (const auto& word : dig(spec, "args")) out.arguments.push_back(expanded(text_or(word), out.environment));
+  out.working_folder = text_or(dig(spec, "workingDir"));
+  auto with = security_of(object, spec, from);
   if (!with.ok()) return with.why();
   out.with = std::move(*with);
-  if (auto mounted = add_volume_mounts(out, of, volumes, out.environment); !mounted.ok()) return mounted.why();
+  if (auto mounted = add_volume_mounts(out, spec, volumes, out.environment); !mounted.ok()) return mounted.why();
   const auto has = [&](const std::string& path) { return std::any_of(out.mounts.begin(), out.mounts.end(), [&](const auto& m) { return m.container_path == path; }); };
   if (!has("/etc/hosts")) out.mounts.push_back({"/etc/hosts", hosts_path(on, pod.uid), false, port::propagation::none});
-  const auto words = text_or(dig(of.spec, "terminationMessagePath"), "/dev/termination-log");
+  const auto words = text_or(dig(spec, "terminationMessagePath"), "/dev/termination-log");
   out.mounts.push_back({words, message_file(on, pod.uid, of.name, attempt), false, port::propagation::none});
   out.labels = {{port::label_pod_name, pod.name}, {port::label_pod_namespace, pod.ns}, {port::label_pod_uid, pod.uid}, {port::label_container, of.name}};
   out.annotations = {{"io.kubernetes.container.hash", of.hash}, {"io.kubernetes.container.restartCount", std::to_string(attempt)},
                      {"io.kubernetes.container.terminationMessagePath", words},
-                     {"io.kubernetes.container.terminationMessagePolicy", text_or(dig(of.spec, "terminationMessagePolicy"), "File")}};
+                     {"io.kubernetes.container.terminationMessagePolicy", text_or(dig(spec, "terminationMessagePolicy"), "File")}};
   out.log_path = of.name + "/" + std::to_string(attempt) + ".log";
-  out.standard_in = is_true(dig(of.spec, "stdin"));
-  out.standard_in_once = is_true(dig(of.spec, "stdinOnce"));
-  out.terminal = is_true(dig(of.spec, "tty"));
-  out.limits = resources_of(*pod.object, of.spec, on.memory_bytes);
+  out.standard_in = is_true(dig(spec, "stdin"));
+  out.standard_in_once = is_true(dig(spec, "stdinOnce"));
+  out.terminal = is_true(dig(spec, "tty"));
+  out.limits = resources_of(object, spec, on.memory_bytes);
   return out;
 }
 

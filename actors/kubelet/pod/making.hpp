@@ -26,6 +26,7 @@ port::name_servers read_resolv_conf(const std::string& text);
 
 std::string pod_folder(const node_setup& on, const std::string& uid);
 std::string log_folder(const node_setup& on, const pod_wish& pod);
+std::string log_folder(const node_setup& on, const std::string& ns, const std::string& name, const std::string& uid);
 /// The file that a container's last words are read from.
 std::string message_file(const node_setup& on, const std::string& uid, const std::string& container, std::uint32_t attempt);
 /// /etc/hosts of a pod; its content.

@@ -132,7 +132,7 @@ class planner {
   /// What runs is let be, unless it was condemned or is not what is asked for any more.
   bool judge(const container_wish& c, const container_memory& known, const port::container& running) {
     std::string why = known.kill_because;
-    const auto hash = running.annotations.find("io.kubernetes.container.hash");
+    const auto hash = running.annotations.find(annotation_container_hash);
     if (why.empty() && hash != running.annotations.end() && hash->second != c.hash)
       why = "Container " + c.name + " definition changed, will be restarted";
     if (why.empty()) return false;

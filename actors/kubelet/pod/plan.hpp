@@ -45,6 +45,9 @@ struct pod_memory {
   std::map<std::string, container_memory> containers;
 };
 
+/// Of a container: what tells it from one that is asked for otherwise.
+inline constexpr const char* annotation_container_hash = "io.kubernetes.container.hash";
+
 struct prepare_volumes {};
 struct start_sandbox { std::uint32_t attempt = 0; };
 struct end_sandbox { std::string id; };

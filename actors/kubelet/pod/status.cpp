@@ -29,7 +29,7 @@ class describer {
     json main = json::array(), init = json::array(), guests = json::array();
     for (const auto& c : wish_.containers) (c.as == role::main ? main : c.as == role::guest ? guests : init).push_back(container(c));
     const auto phase = phase_of();
-    json out{{"phase", phase}, {"conditions", conditions(phase)}, {"containerStatuses", std::move(main)}, {"qosClass", qos_class(*wish_.object)}};
+    json out{{"phase", phase}, {"conditions", conditions(phase)}, {"containerStatuses", std::move(main)}, {"qosClass", wish_.quality}};
     if (!init.empty()) out["initContainerStatuses"] = std::move(init);
     if (!guests.empty()) out["ephemeralContainerStatuses"] = std::move(guests);
     const auto& began = dig(host_.present, "startTime");
@@ -194,8 +194,7 @@ class describer {
     return out;
   }
   std::string failing_gate() const {
-    for (const auto& gate : dig(*wish_.object, "spec", "readinessGates")) {
-      const auto type = text_or(dig(gate, "conditionType"));
+    for (const auto& type : wish_.gates) {
       bool holds = false;
       for (const auto& c : dig(host_.present, "conditions"))
         if (text_or(dig(c, "type")) == type) holds = text_or(dig(c, "status")) == "True";

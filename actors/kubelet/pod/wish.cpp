@@ -1,5 +1,7 @@
 #include "actors/kubelet/pod/wish.hpp"
 
+#include "actors/kubelet/pod/status.hpp"
+
 namespace troupe::kubelet {
 namespace {
 
@@ -71,20 +73,11 @@ container_wish read_container(const json& pod, const json& spec, role as) {
   const auto& known = status_of(pod, out.name);
   out.restarts_known = static_cast<std::uint32_t>(std::max<std::int64_t>(0, number_or(dig(known, "restartCount"), 0)));
   out.ran_before = !text_or(dig(known, "containerID")).empty();
-  out.spec = spec;
+  out.spec = model::packed(spec);
   return out;
 }
 
-}  // namespace
-
-const container_wish* pod_wish::find(const std::string& container) const {
-  for (const auto& one : containers)
-    if (one.name == container) return &one;
-  return nullptr;
-}
-
-pod_wish read_pod(std::shared_ptr<const json> object) {
-  const json& pod = *object;
+pod_wish read(const json& pod) {
   pod_wish out;
   out.ns = text_or(dig(pod, "metadata", "namespace"));
   out.name = text_or(dig(pod, "metadata", "name"));
@@ -107,7 +100,28 @@ pod_wish read_pod(std::shared_ptr<const json> object) {
   for (const auto& one : dig(pod, "spec", "initContainers")) out.containers.push_back(read_container(pod, one, role::init));
   for (const auto& one : dig(pod, "spec", "containers")) out.containers.push_back(read_container(pod, one, role::main));
   for (const auto& one : dig(pod, "spec", "ephemeralContainers")) out.containers.push_back(read_container(pod, one, role::guest));
-  out.object = std::move(object);
+  out.quality = qos_class(pod);
+  for (const auto& gate : dig(pod, "spec", "readinessGates")) out.gates.push_back(text_or(dig(gate, "conditionType")));
+  return out;
+}
+
+}  // namespace
+
+const container_wish* pod_wish::find(const std::string& container) const {
+  for (const auto& one : containers)
+    if (one.name == container) return &one;
+  return nullptr;
+}
+
+pod_wish read_pod(const model::packed& object) {
+  auto out = read(object.read());
+  out.object = object;
+  return out;
+}
+
+pod_wish read_pod(const std::shared_ptr<const json>& object) {
+  auto out = read(*object);
+  out.object = model::packed(*object);
   return out;
 }
 
@@ -115,8 +129,10 @@ std::string full_name(const pod_wish& of) { return of.name + "_" + of.ns + "(" +
 
 int port_number(const container_wish& in, const json& port) {
   if (port.is_number_integer()) return port.get<int>();
-  for (const auto& one : dig(in.spec, "ports"))
-    if (port.is_string() && dig(one, "name") == port && dig(one, "containerPort").is_number_integer()) return dig(one, "containerPort").get<int>();
+  if (!port.is_string()) return 0;
+  const auto spec = in.spec.read();
+  for (const auto& one : dig(spec, "ports"))
+    if (dig(one, "name") == port && dig(one, "containerPort").is_number_integer()) return dig(one, "containerPort").get<int>();
   return 0;
 }
 

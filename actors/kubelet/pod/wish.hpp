@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "actors/model/packed.hpp"
 #include "basis/clock.hpp"
-#include "basis/json.hpp"
 
 namespace troupe::kubelet {
 
@@ -39,7 +39,7 @@ struct container_wish {
   std::optional<handler_wish> post_start, pre_stop;
   std::uint32_t restarts_known = 0;              ///< As the API remembers; counts when the runtime has forgotten.
   bool ran_before = false;                       ///< The API remembers a container of it.
-  json spec;                                     ///< The container as it was written.
+  model::packed spec;                            ///< The container as it was written.
 };
 
 struct pod_wish {
@@ -49,14 +49,17 @@ struct pod_wish {
   bool deleted = false, host_network = false, mirrored = false;
   bool finished = false;                         ///< The API has it as Succeeded or Failed.
   std::optional<wall_time> deadline;             ///< activeDeadlineSeconds after its start.
+  std::string quality;                           ///< Of service: "Guaranteed", "Burstable" or "BestEffort".
+  std::vector<std::string> gates;                ///< Types of conditions without which it is not ready.
   std::vector<container_wish> containers;        ///< Init and sidecar in their order, then main, then guests.
-  std::shared_ptr<const json> object;
+  model::packed object;
 
   const container_wish* find(const std::string& container) const;
 };
 
 /// Fields that are missing or strange take upstream's default.
-pod_wish read_pod(std::shared_ptr<const json> object);
+pod_wish read_pod(const model::packed& object);
+pod_wish read_pod(const std::shared_ptr<const json>& object);
 /// "pod_ns(uid)", as upstream names a pod in messages.
 std::string full_name(const pod_wish& of);
 /// A port's number: itself, or by its name in the container's ports; 0 when there is none.

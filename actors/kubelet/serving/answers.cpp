@@ -1,26 +1,25 @@
 #include "actors/kubelet/serving/answers.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "net/cri/pause/image.hpp"
 
 namespace troupe::kubelet {
 namespace {
 
-std::string meta(const pod_record& pod, const char* what) { return text_or(dig(*pod.object, "metadata", what)); }
-
 /// The container that is meant when none is named.
 result<std::string> named(const pod_record& pod, const std::string& container) {
+  const auto object = pod.object.read();
   for (const char* list : {"containers", "initContainers", "ephemeralContainers"})
-    for (const auto& c : dig(*pod.object, "spec", list))
+    for (const auto& c : dig(object, "spec", list))
       if (container.empty() || text_or(dig(c, "name")) == container) return text_or(dig(c, "name"));
-  return fail(errc::not_found, "container " + container + " is not valid for pod " + meta(pod, "name"));
+  return fail(errc::not_found, "container " + container + " is not valid for pod " + pod.name);
 }
 
 std::string waiting_reason(const pod_record& pod, const std::string& container) {
+  const auto object = pod.object.read();
   for (const char* list : {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"})
-    for (const auto& c : dig(*pod.object, "status", list))
+    for (const auto& c : dig(object, "status", list))
       if (text_or(dig(c, "name")) == container) return text_or(dig(c, "state", "waiting", "reason"), "ContainerCreating");
   return "ContainerCreating";
 }
@@ -36,12 +35,11 @@ result<log_answer> log_of(const pod_record& pod, const std::string& container, b
       if (c.name == *name && c.state != net::cri::container_state::created) begun.push_back(&c);
   const std::size_t wanted = previous ? 1 : 0;
   if (begun.size() <= wanted) {
-    if (previous) return fail(errc::not_found, "previous terminated container \"" + *name + "\" in pod \"" + meta(pod, "name") + "\" not found");
-    return fail(errc::invalid, "container \"" + *name + "\" in pod \"" + meta(pod, "name") + "\" is waiting to start: " + waiting_reason(pod, *name));
+    if (previous) return fail(errc::not_found, "previous terminated container \"" + *name + "\" in pod \"" + pod.name + "\" not found");
+    return fail(errc::invalid, "container \"" + *name + "\" in pod \"" + pod.name + "\" is waiting to start: " + waiting_reason(pod, *name));
   }
   const auto& c = *begun[wanted];
-  const auto wish = read_pod(pod.object);
-  const auto path = c.log_path.empty() || !c.log_path.starts_with('/') ? log_folder(on, wish) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log" : c.log_path;
+  const auto path = c.log_path.empty() || !c.log_path.starts_with('/') ? log_folder(on, pod.ns, pod.name, pod.uid) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log" : c.log_path;
   return log_answer{path, c.state != net::cri::container_state::running};
 }
 
@@ -58,7 +56,7 @@ result<std::string> running_sandbox(const pod_record& pod) {
   if (pod.view)
     for (const auto& box : pod.view->sandboxes)
       if (box.ready) return box.id;
-  return fail(errc::conflict, "pod " + meta(pod, "name") + " is not running");
+  return fail(errc::conflict, "pod " + pod.name + " is not running");
 }
 
 json images_status(const std::vector<net::cri::image>& all, std::size_t most) {
@@ -75,9 +73,7 @@ json images_status(const std::vector<net::cri::image>& all, std::size_t most) {
   return out;
 }
 
-std::vector<net::cri::image> unused_images(const std::vector<net::cri::image>& all, const std::vector<net::cri::container>& used_by) {
-  std::set<std::string> used;
-  for (const auto& c : used_by) used.insert(c.image), used.insert(c.image_ref);
+std::vector<net::cri::image> unused_images(const std::vector<net::cri::image>& all, const std::set<std::string>& used) {
   std::vector<net::cri::image> out;
   for (const auto& one : all) {
     const auto is_used = [&](const std::string& name) { return used.contains(name) || name == net::cri::pause_image; };
@@ -103,7 +99,7 @@ json stats_summary(const std::string& node, const std::vector<pod_record>& pods,
       cpu += u.cpu_nanoseconds, memory += u.memory_working_set;
     }
     cpu_all += cpu, memory_all += memory;
-    list.push_back({{"podRef", {{"name", meta(pod, "name")}, {"namespace", meta(pod, "namespace")}, {"uid", pod.uid}}}, {"startTime", dig(*pod.object, "status", "startTime")},
+    list.push_back({{"podRef", {{"name", pod.name}, {"namespace", pod.ns}, {"uid", pod.uid}}}, {"startTime", dig(pod.object.read(), "status", "startTime")},
                     {"containers", std::move(containers)}, {"cpu", {{"time", to_rfc3339(now)}, {"usageCoreNanoSeconds", cpu}}}, {"memory", {{"time", to_rfc3339(now)}, {"workingSetBytes", memory}}}});
   }
   return {{"node", {{"nodeName", node}, {"cpu", {{"time", to_rfc3339(now)}, {"usageCoreNanoSeconds", cpu_all}}}, {"memory", {{"time", to_rfc3339(now)}, {"workingSetBytes", memory_all}}}}},

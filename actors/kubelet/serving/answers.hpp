@@ -1,12 +1,15 @@
 // What the roll answers about a pod from what its worker last saw. Pure.
 #pragma once
+#include <set>
+
 #include "actors/kubelet/pod/making.hpp"
 
 namespace troupe::kubelet {
 
 struct pod_record {
-  std::string uid;
-  std::shared_ptr<const json> object;
+  std::string uid, ns, name;
+  bool deleted = false;                             ///< Somebody asked for its end.
+  model::packed object;
   std::shared_ptr<const net::cri::pod_view> view;   ///< Null until it was looked at.
 };
 
@@ -20,8 +23,8 @@ result<std::string> running_sandbox(const pod_record& pod);
 
 /// status.images of a Node: the largest first, at most `most`.
 json images_status(const std::vector<net::cri::image>& all, std::size_t most);
-/// Images that no container uses and that nobody pinned, in the order in which they should go: the largest first.
-std::vector<net::cri::image> unused_images(const std::vector<net::cri::image>& all, const std::vector<net::cri::container>& used_by);
+/// Images that no container names (`used`: as asked for, and what that resolved to) and that nobody pinned, in the order in which they should go: the largest first.
+std::vector<net::cri::image> unused_images(const std::vector<net::cri::image>& all, const std::set<std::string>& used);
 /// /stats/summary.
 json stats_summary(const std::string& node, const std::vector<pod_record>& pods, const std::vector<net::cri::usage>& used, wall_time now);
 

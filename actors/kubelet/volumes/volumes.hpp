@@ -5,7 +5,7 @@
 namespace troupe::kubelet {
 
 struct volume_file {
-  std::string path, data;          ///< Path below the volume.
+  std::string path, data;          ///< Path below the volume; once written (forget_data), in the data's stead what tells it from other data.
   unsigned mode = 0644;
   friend bool operator==(const volume_file&, const volume_file&) = default;
 };
@@ -20,5 +20,7 @@ struct volume_plan {
 };
 /// Of a pod whose folder on this node is `folder`. `invalid`: the message of FailedMount, in upstream's words.
 result<std::vector<volume_plan>> plan_volumes(const json& pod, const std::string& folder, const pod_sources& from);
+/// What is on disk need not be in memory too, tokens and keys least of all.
+void forget_data(std::vector<volume_plan>& written);
 
 }  // namespace troupe::kubelet

@@ -139,3 +139,38 @@ TEST_CASE("a list that fails is repeated, ever more seldom, and at once again af
   r.script->tell("CLOSED", json::object());
   CHECK(r.until_list() < 1s);
 }
+
+namespace {
+/// Keeps what it is told to be lost.
+class loser_state {
+ public:
+  static constexpr const char* name = "loser";
+  explicit loser_state(rt::self<reflected_actor>) {}
+  void init(std::vector<json>* lost) { lost_ = lost; }
+  reflected_actor::behavior_type make_behavior() {
+    return {[](object_seen& got) { CHECK(dig(*got.object, "spec").is_object()); }, [this](object_lost& got) { lost_->push_back(*got.object); }, [](kind_synced) {}};
+  }
+
+ private:
+  std::vector<json>* lost_ = nullptr;
+};
+}  // namespace
+
+TEST_CASE("who asked for names only is told by name, uid and annotations what went between two lists") {
+  int lists = 0;
+  auto first = object("x", 3);
+  first["metadata"]["uid"] = "u1";
+  first["metadata"]["annotations"] = {{"a", "b"}};
+  first["spec"] = {{"large", std::string(1000, 'x')}};
+  std::vector<json> lost;
+  auto script = std::make_shared<testing::api_script>();
+  script->on_call = [&](const api_call&) { return ++lists == 1 ? list(10, {first}) : list(20, {}); };
+  stage on;
+  auto owner = on.show(rt::spawn<reflected_actor, loser_state>(on.world, "", &lost));
+  on.show(make_reflector(on.world, {"/api/v1/pods", "", false, keeping::names}, testing::make_fake_api(on, script), owner));
+  on.settle();
+  CHECK(lost.empty());
+  script->tell("CLOSED", json::object());
+  REQUIRE(on.run.run_until([&] { return !lost.empty(); }, 120s));
+  CHECK(lost.front() == json{{"metadata", {{"name", "x"}, {"namespace", "d"}, {"uid", "u1"}, {"annotations", {{"a", "b"}}}}}});
+}

@@ -22,15 +22,15 @@ std::string words(const std::vector<command>& all) {
 }  // namespace
 
 TEST_CASE("a pod may take what its containers may take together, where each of them has a limit") {
-  const auto all = limits_of(*pod(two).object);
+  const auto all = limits_of(pod(two).object.read());
   CHECK(all.cpu_shares == 1280);
   CHECK(all.cpu_quota == 150000);
   CHECK(all.memory_bytes_max == 96ll << 20);
-  const auto some = limits_of(*pod(R"({"containers":[{"name":"a","resources":{"limits":{"memory":"64Mi"}}},{"name":"b"}]})").object);
+  const auto some = limits_of(pod(R"({"containers":[{"name":"a","resources":{"limits":{"memory":"64Mi"}}},{"name":"b"}]})").object.read());
   CHECK(some.memory_bytes_max == 0);
   CHECK(some.cpu_quota == 0);
   CHECK(some.cpu_shares == 2);
-  const auto init = limits_of(*pod(R"({"containers":[{"name":"a","resources":{"requests":{"cpu":"1"}}}],"initContainers":[{"name":"i","resources":{"requests":{"cpu":"4"}}},{"name":"s","restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}}]})").object);
+  const auto init = limits_of(pod(R"({"containers":[{"name":"a","resources":{"requests":{"cpu":"1"}}}],"initContainers":[{"name":"i","resources":{"requests":{"cpu":"4"}}},{"name":"s","restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}}]})").object.read());
   CHECK(init.cpu_shares == 4096);
 }
 
