@@ -10,6 +10,8 @@
 
 namespace troupe::bin {
 
+void use_one_heap() { mallopt(M_ARENA_MAX, 1); }
+
 void release_startup_pages() {
   malloc_trim(0);
   std::ifstream maps("/proc/self/smaps");

@@ -3,6 +3,10 @@
 
 namespace troupe::bin {
 
+/// One heap for all threads instead of one for each. What many threads allocate and others free lies scattered in many heaps, and
+/// in each of them some of it keeps the rest. For who has little to do and much to hold: an agent (decision 187). Before any thread.
+void use_one_heap();
+
 /// Unmaps the executable pages of this process that have not been written (all of them): what is used
 /// again comes back from the page cache by a minor fault, what only the start ran does not. Also returns
 /// free heap to the kernel. Any thread, any time; costs some 10 ms once.

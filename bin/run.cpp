@@ -180,6 +180,7 @@ int run_server(node::server_config config, const run_options& options) {
   }, node::clock_trouble);
 }
 int run_agent(node::agent_config config, const run_options& options) {
+  use_one_heap();
   return run(std::move(config), options, [](const rt::world& in, node::agent_config c, node::observer tell) {
     return node::start_agent(in, std::move(c), std::move(tell));
   });
