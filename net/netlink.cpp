@@ -22,8 +22,11 @@ nlmsghdr* netlink::begin(std::uint16_t type, std::uint16_t flags) {
 }
 
 result<void> netlink::talk(nlmsghdr* message, const char* doing) {
+  return ask(message, doing, [](const nlmsghdr&) {});
+}
+result<void> netlink::ask(nlmsghdr* message, const char* doing, const std::function<void(const nlmsghdr&)>& each) {
   message->nlmsg_flags |= NLM_F_ACK;
-  return exchange(message, doing, [](const nlmsghdr&) {});
+  return exchange(message, doing, each);
 }
 result<void> netlink::dump(nlmsghdr* message, const char* doing, const std::function<void(const nlmsghdr&)>& each) {
   message->nlmsg_flags |= NLM_F_DUMP;

@@ -38,6 +38,8 @@ class netlink {
   nlmsghdr* begin(std::uint16_t type, std::uint16_t flags);
   /// Sends it and waits for its acknowledgement. The error is the kernel's, by number in `errno_of_last`.
   result<void> talk(nlmsghdr* message, const char* doing);
+  /// Sends a question, shows its answer and waits for the acknowledgement.
+  result<void> ask(nlmsghdr* message, const char* doing, const std::function<void(const nlmsghdr&)>& each);
   /// Sends a request for a dump and shows each of its messages.
   result<void> dump(nlmsghdr* message, const char* doing, const std::function<void(const nlmsghdr&)>& each);
   int last_errno() const { return last_errno_; }
