@@ -39,7 +39,10 @@ void worker_state::act(prepare_volumes&) {
 
 void worker_state::refresh() {
   if (!memory_.volumes_ready || wish_.deleted || refreshing_ || now() < refreshed_at_ + config_->refresh_every) return;
-  fetch([this](result<void>) { turn(); });   // what is there stays when it cannot be brought up to date
+  fetch([this](result<void>) {   // what is there stays when it cannot be brought up to date
+    if (memory_.busy.empty()) sources_.reset();
+    turn();
+  });
 }
 
 void worker_state::fetch(std::function<void(result<void>)> then) {
