@@ -157,7 +157,10 @@ class joiner_state {
   }
 
   caf::result<member_list> members() {
-    if (trust_.empty()) return rt::refuse(errc::unavailable, "the cluster has not been found yet");
+    if (trust_.empty()) {
+      if (attempt_ == 0) start();   // of a server that is a member already: it looks for the others when it needs them
+      return rt::refuse(errc::unavailable, "the cluster has not been found yet");
+    }
     auto answer = self_->make_response_promise<member_list>();
     auto give = [answer](result<net::http::response> got) mutable {
       if (!got.ok()) {
