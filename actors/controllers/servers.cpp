@@ -1,5 +1,6 @@
 // The servers of a cluster as Kubernetes shows them: each says that it lives by a Lease of its own; the one that leads keeps
 // the endpoints of `kubernetes` to those that do, and takes members out whose nodes are deleted.
+#include <algorithm>
 #include <map>
 
 #include "actors/client/clients.hpp"
@@ -19,6 +20,13 @@ constexpr const char* member_name = "etcd.k3s.cattle.io/node-name";
 constexpr const char* member_address = "etcd.k3s.cattle.io/node-address";
 constexpr const char* member_remove = "etcd.k3s.cattle.io/remove";
 constexpr const char* member_removed = "etcd.k3s.cattle.io/removed-node-name";
+constexpr const char* member_finalizer = "wrangler.cattle.io/managed-etcd-controller";   // K3s's: a Node waits for its member to be out
+
+json finalizers_of(const json& object) {
+  const auto& there = dig(object, "metadata", "finalizers");
+  return there.is_array() ? there : json::array();
+}
+bool is_deleted(const json& object) { return !dig(object, "metadata", "deletionTimestamp").is_null(); }
 
 /// Says that this server lives, and who its node is.
 class presence_state {
@@ -36,6 +44,7 @@ class presence_state {
     return {
         [this](tick_due) { tick(); },
         [this](say_goodbye) { return leave(); },
+        [this](node_registered) { if (!marked_ && !marking_) mark(); },
     };
   }
 
@@ -46,7 +55,7 @@ class presence_state {
     self_->delayed_send(rt::strong<presence_actor>(self_), config_.every, tick_due{});
     if (leaving_) return;
     if (!busy_) renew();
-    if (!config_.marks.is_null() && !marking_ && (!marked_ || ++ticks_ % 5 == 0)) mark();
+    if (!marking_ && (!marked_ || ++ticks_ % 5 == 0)) mark();
   }
 
   void renew() {
@@ -70,14 +79,19 @@ class presence_state {
 
   // The node may come later, and may lose its marks to somebody's hand.
   void mark() {
+    if (config_.marks.is_null()) return;
     marking_ = true;
     const std::string path = "/api/v1/nodes/" + config_.node.text;
     call(self_, api_, "GET", path, nullptr, as_json, [this, path](const client::api_answer& got) {
       const auto read = parse_json(got.body);
       marking_ = false;
-      if (!got.ok() || !read.ok()) return;
+      if (!got.ok() || !read.ok() || is_deleted(*read)) return;
       marked_ = true;
       json patch = json::object();
+      if (auto held = finalizers_of(*read); config_.member && std::ranges::find(held, json(member_finalizer)) == held.end()) {
+        held.push_back(member_finalizer);
+        patch["metadata"] = {{"finalizers", std::move(held)}, {"resourceVersion", dig(*read, "metadata", "resourceVersion")}};
+      }
       for (const auto& [part, wanted] : config_.marks.items())
         for (const auto& [key, value] : wanted.items())
           if (dig(*read, "metadata", part, key) != value) patch["metadata"][part][key] = value;
@@ -85,7 +99,7 @@ class presence_state {
       if (!dig(*read, "metadata", "annotations", member_removed).is_null() && patch.contains("metadata")) patch["metadata"]["annotations"][member_removed] = nullptr;
       if (patch.empty() || !dig(*read, "metadata", "annotations", member_remove).is_null()) return;
       marking_ = true;
-      call(self_, api_, "PATCH", path, patch, as_merge, [this](const client::api_answer&) { marking_ = false; });
+      call(self_, api_, "PATCH", path, patch, as_merge, [this](const client::api_answer& said) { marking_ = false, marked_ = said.ok(); });
     });
   }
 
@@ -194,7 +208,8 @@ class server_list_state {
   bool synced_ = false, busy_ = false;
 };
 
-/// A server whose node is deleted, or marked for it, leaves etcd too.
+/// A server whose node is deleted, or marked for it, leaves etcd too. The Node stays, terminating, until its member is out:
+/// whoever leads by then knows what is left to do.
 class etcd_members_state {
  public:
   static constexpr const char* name = "etcd_members";
@@ -211,7 +226,8 @@ class etcd_members_state {
   controller_actor::behavior_type make_behavior() {
     return {
         [this](client::object_seen& got) {
-          if (text_or(dig(*got.object, "metadata", "annotations", member_remove)) == "true") leave(got.key, *got.object, true);
+          if (is_deleted(*got.object)) leave(got.key, *got.object, false);
+          else if (text_or(dig(*got.object, "metadata", "annotations", member_remove)) == "true") leave(got.key, *got.object, true);
         },
         [this](client::object_lost& got) { leave(got.key, *got.object, false); },
         [](client::kind_synced) {},
@@ -225,37 +241,59 @@ class etcd_members_state {
 
  private:
   static constexpr duration again_after = std::chrono::seconds(2);
-  struct leaving { membership::remove_member who; bool annotated = false, busy = false; };
+  struct leaving { membership::remove_member who; bool annotated = false, busy = false, out = false, again = false; };
 
   void leave(const std::string& node, const json& object, bool annotated) {
     const auto& notes = dig(object, "metadata", "annotations");
     membership::remove_member who{text_or(dig(notes, member_name)), text_or(dig(notes, member_address))};
-    if (who.name.empty() || who.address.empty()) return;
-    left_[node] = {std::move(who), annotated, false};
+    const auto known = left_.find(node);
+    if (known != left_.end() && known->second.busy) return void(known->second.again = true);
+    const bool out = who.name.empty();                         // no member, or it went before
+    if (out && !is_deleted(object)) return;
+    left_[node] = {std::move(who), annotated, false, out};
     remove(node);
   }
 
   void remove(const std::string& node) {
     const auto found = left_.find(node);
     if (found == left_.end() || std::exchange(found->second.busy, true)) return;
+    if (found->second.out) return release(node);
     self_->request(remover_, std::chrono::seconds(30), found->second.who)
-        .then([this, node](bool) { settle(node); },
+        .then([this, node](bool) { release(node); },
               [this, node](caf::error& why) {
                 log::warn("controllers.member_stays", {{"node", node}, {"why", rt::reason(why).note}});
-                if (rt::reason(why).code == errc::invalid) settle(node);   // the last one that votes
+                if (rt::reason(why).code == errc::invalid) release(node);   // the last one that votes
                 else if (const auto it = left_.find(node); it != left_.end()) it->second.busy = false;
               });
   }
 
-  void settle(const std::string& node) {
-    const auto found = left_.find(node);
-    if (found == left_.end()) return;
-    const auto gone = found->second;
-    left_.erase(found);
-    if (!gone.annotated) return;
-    call(self_, api_, "PATCH", "/api/v1/nodes/" + node,
-         json{{"metadata", {{"annotations", {{member_removed, gone.who.name}, {member_remove, nullptr}, {member_name, nullptr}, {member_address, nullptr}}}}}}, as_merge,
-         [](const client::api_answer&) {});
+  /// Its member is out: the Node is told, or let go.
+  void release(const std::string& node) {
+    left_[node].out = true;
+    const auto path = "/api/v1/nodes/" + node;
+    call(self_, api_, "GET", path, nullptr, as_json, [this, node, path](const client::api_answer& got) {
+      const auto read = parse_json(got.body);
+      if (got.status == 404) return done(node);
+      if (!got.ok() || !read.ok()) return later(node);
+      auto held = finalizers_of(*read);
+      const bool lets_go = is_deleted(*read) && std::erase(held.get_ref<json::array_t&>(), json(member_finalizer)) > 0;
+      json patch;
+      if (lets_go) patch["metadata"] = {{"finalizers", held}, {"resourceVersion", dig(*read, "metadata", "resourceVersion")}};
+      const auto& left = left_[node];
+      if (left.annotated) patch["metadata"]["annotations"] = {{member_removed, left.who.name}, {member_remove, nullptr}, {member_name, nullptr}, {member_address, nullptr}};
+      if (patch.is_null()) return done(node);
+      call(self_, api_, "PATCH", path, patch, as_merge, [this, node](const client::api_answer& said) {
+        if (said.ok() || said.status == 404) done(node);
+        else later(node);
+      });
+    });
+  }
+  void done(const std::string& node) {
+    if (std::exchange(left_[node].again, false)) release(node);   // it changed meanwhile
+    else left_.erase(node);
+  }
+  void later(const std::string& node) {
+    if (const auto it = left_.find(node); it != left_.end()) it->second.busy = false;
   }
 
   rt::self<controller_actor> self_;

@@ -59,6 +59,8 @@ class kubelet_state {
 
   void adopt(const answer& node) {
     const auto object = parse_json(node.body);
+    // What is left of a Node that was deleted goes soon, and would take us with it.
+    if (object.ok() && !dig(*object, "metadata", "deletionTimestamp").is_null()) return retry("register: the Node that has this name is being deleted", node);
     uid_ = object.ok() ? text_or(dig(*object, "metadata", "uid")) : "";
     call("PATCH", node_path(), to_text(label_patch(config_.facts)), "application/strategic-merge-patch+json", [this](const answer& got) {
       if (!got.ok()) return retry("label the Node", got);

@@ -118,6 +118,7 @@ controllers::presence_config presence_of(const rt::world& in, const ground& on, 
   if (on.config.disable_agent) return alive;
   alive.marks["labels"]["node-role.kubernetes.io/control-plane"] = "true";
   if (!member) return alive;
+  alive.member = true;
   const auto name = in.files->read(on.folder + "/db/etcd/name");
   alive.marks["labels"]["node-role.kubernetes.io/etcd"] = "true";
   alive.marks["annotations"] = {{"etcd.k3s.cattle.io/node-name", name.ok() ? *name : std::string()}, {"etcd.k3s.cattle.io/node-address", on.address}};

@@ -64,7 +64,10 @@ class server_state {
     return {
         [this](stop_node) { stop(); },
         [this](basics_stand) { open_registration(); },
-        [this](inner_agent_ready& ready) { if (tell_.on_ready) tell_.on_ready(ready.node); },
+        [this](inner_agent_ready& ready) {
+          if (presence_) self_->send(presence_, controllers::node_registered{});
+          if (tell_.on_ready) tell_.on_ready(ready.node);
+        },
         [this](bootstrap_read& got) { take_bootstrap(*got.what); },
         [this](bootstrap_due) { if (external_) ask_bootstrap(); },
         [this](cluster_founded done) { done.by_us ? enter_cluster() : again(); },
