@@ -8,6 +8,7 @@
 
 #include "actors/client/clients.hpp"
 #include "basis/log.hpp"
+#include "tests/harness/servers/etcd_child.hpp"
 
 namespace troupe::harness {
 
@@ -38,10 +39,17 @@ storage::sim::shared_store& cluster::share_store() {
   return *store_;
 }
 
-void cluster::add_server(const std::string& name, const std::string& address) {
+storage::sim::etcd_group& cluster::embed_etcd() {
+  etcd_ = std::make_unique<storage::sim::etcd_group>(run_.plan(), dice_.fork("etcd"));
+  return *etcd_;
+}
+
+void cluster::add_server(const std::string& name, const std::string& address, const std::string& second) {
   auto p = std::make_unique<process>();
   p->name = name;
-  p->on = &network_->add(name, {address});
+  auto addresses = std::vector<std::string>{address};
+  if (!second.empty()) addresses.push_back(second);
+  p->on = &network_->add(name, addresses);
   disks_[name] = std::make_shared<storage::memory_disk>();
   processes_.emplace(name, std::move(p));
 }
@@ -84,6 +92,13 @@ void cluster::wire(process& p) {
     return std::unique_ptr<storage::engine>(std::move(made));
   };
   w.open_etcd = [this, &p](const storage::etcd_access&) -> result<std::unique_ptr<storage::engine>> { return store_->open(p.name); };
+  if (etcd_) {
+    auto& child = children_[p.name];
+    if (!child) child = make_etcd_child(*etcd_, p.name, p.on->disk());
+    w.processes = child.get();
+    w.open_cluster = [this, &p](const storage::etcd_access& with) -> result<std::unique_ptr<storage::cluster>> { return etcd_->open_cluster(p.name, with); };
+    w.open_etcd = [this, &p](const storage::etcd_access& with) -> result<std::unique_ptr<storage::engine>> { return etcd_->open_engine(p.name, with); };
+  }
   if (p.machine) w.open_runtime = [&p](const std::string&) -> result<std::unique_ptr<net::cri::runtime>> { return p.machine->connect(); };
   w.give_up = [&p](const std::string& why) { p.refused = why; };
 }
@@ -95,6 +110,7 @@ void cluster::start(const std::string& name) {
   p.running = true;
   p.ready = false;
   p.refused.clear();
+  p.waits.clear();
   wire(p);
   if (node_names_.contains(name)) start_agent(p);
   else start_server(p);
@@ -106,7 +122,9 @@ void cluster::start_server(process& p) {
   with.token = secret_text(password);
   if (p.machine) with.container_runtime_endpoint = runtime_socket;
   if (store_) with.datastore_endpoint = "https://10.0.9.9:2379";
+  if (dress) dress(p.name, with);
   node::observer tell;
+  tell.on_wait = [&p](const std::string& what) { p.waits = what; };
   tell.on_ready = [&p](const node_name&) { p.ready = true; };
   tell.on_refused = [&p](const std::string& why) { p.refused = why; };
   const auto started = node::start_server(*p.world, std::move(with), std::move(tell));
@@ -133,6 +151,7 @@ void cluster::crash(const std::string& name, net::sim::loss how) {
   if (p.engine) p.engine->crash();
   p.engine = nullptr;
   if (store_) store_->crash(name);
+  if (etcd_) etcd_->crash(name);
   network_->crash(name, how);
   for (const auto& actor : std::exchange(p.actors, {}))
     caf::anon_send_exit(caf::actor_cast<caf::actor>(actor), caf::exit_reason::kill);

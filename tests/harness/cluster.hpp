@@ -12,6 +12,7 @@
 #include "net/sim/cri/containers.hpp"
 #include "net/sim/network.hpp"
 #include "storage/memory/ledger.hpp"
+#include "storage/sim/etcd_group.hpp"
 #include "storage/sim/shared.hpp"
 #include "storage/sim/sim.hpp"
 
@@ -33,11 +34,17 @@ class cluster {
     bool running = false, ready = false;
     unsigned starts = 0;
     std::string refused;                 ///< Why going on was useless, if it was.
+    std::string waits;                   ///< What a server said last that it waits for.
   };
 
   /// Before the first server starts: all of them keep their objects in one store, an etcd of somebody else's.
   storage::sim::shared_store& share_store();
-  void add_server(const std::string& name, const std::string& address);
+  /// Likewise: each of them keeps an etcd of its own. Who begins and who joins is told by `dress`.
+  storage::sim::etcd_group& embed_etcd();
+  /// What a server is told beside its name and token, each time it starts.
+  std::function<void(const std::string& name, node::server_config&)> dress;
+  /// `second` is an address that it has, too, and uses when it is told to.
+  void add_server(const std::string& name, const std::string& address, const std::string& second = "");
   void add_agent(const std::string& name, const std::string& address, const std::string& node_name, const std::string& server = server_address);
   /// Before it first starts: its node runs containers, on what outlives its process. Pods there get addresses of `pod_network`,
   /// as in "10.42.7".
@@ -69,7 +76,9 @@ class cluster {
   void start_agent(process& p);
 
   rng dice_;
-  std::unique_ptr<storage::sim::shared_store> store_;   // outlives the actors
+  std::unique_ptr<storage::sim::shared_store> store_;   // outlives the actors, as do these
+  std::unique_ptr<storage::sim::etcd_group> etcd_;
+  std::map<std::string, std::unique_ptr<net::process_starter>> children_;
   rt::deterministic run_;
   std::unique_ptr<net::sim::network> network_;
   std::map<std::string, std::unique_ptr<process>> processes_;

@@ -12,21 +12,20 @@
 #include <set>
 
 #include "tests/harness/cluster.hpp"
-#include "tests/harness/linearizable.hpp"
+#include "tests/harness/servers/object_clients.hpp"
 
 using namespace troupe;
 using harness::cluster;
+using harness::collection;
+using workload = harness::object_clients;
 using entry = testing::history_entry;
 
 namespace {
 
 constexpr duration trouble = std::chrono::seconds(25);
 constexpr duration healing_max = std::chrono::minutes(4);
-constexpr unsigned keys = 4;
-const std::string collection = "/api/v1/namespaces/default/configmaps";
 const std::vector<std::string> servers{"s1", "s2", "s3"}, agents{"a1", "a2", "a3"};
 std::string address_of(const std::string& server) { return "10.0.0." + server.substr(1); }
-std::string path_of(const std::string& key) { return collection + "/" + key; }
 
 struct verdict {
   std::string broken;          ///< The first invariant that did not hold; empty when all did.
@@ -53,121 +52,6 @@ class terms {
 
  private:
   std::set<std::string> holders_;
-};
-
-/// Clients that read, create, and compare and swap, each at its server, one thing at a time.
-class workload {
- public:
-  workload(cluster& c, rng dice) : c_(c), dice_(dice) {
-    for (const auto& server : servers)
-      for (int i = 0; i < 2; ++i) clients_.push_back({server, server + "/" + std::to_string(i), {}, false});
-    for (std::size_t i = 0; i < clients_.size(); ++i) later(i);
-  }
-  void stop() { stopped_ = true; }
-  bool idle() const {
-    return std::none_of(clients_.begin(), clients_.end(), [](const worker& one) { return one.busy; });
-  }
-  /// Reads every key at `server`; the answers join the history.
-  void read_all(const std::string& server) {
-    for (unsigned k = 0; k < keys; ++k) {
-      ++reading_;
-      begin(server, "last reader at " + server, entry::kind::read, "k" + std::to_string(k), {}, [this](const entry& got) {
-        --reading_;
-        if (got.outcome != entry::said::committed) ++unread_;
-      });
-    }
-  }
-  bool all_read() const { return reading_ == 0; }
-  std::size_t unread() const { return unread_; }
-  const std::vector<entry>& history() const { return history_; }
-  std::size_t full = 0;   ///< How many were told that there is no room.
-
- private:
-  struct known { std::int64_t revision = 0; json object; };
-  struct worker {
-    std::string server, name;
-    std::map<std::string, known> seen;
-    bool busy = false;
-  };
-
-  void later(std::size_t which) {
-    c_.run().plan().in(std::chrono::milliseconds(100 + dice_.below(1200)), [this, which] { act(which); });
-  }
-  void act(std::size_t which) {
-    if (stopped_) return;
-    auto& me = clients_[which];
-    const auto key = "k" + std::to_string(dice_.below(keys));
-    const auto& seen = me.seen[key];
-    const auto what = dice_.chance(35) ? entry::kind::read : seen.revision == 0 ? entry::kind::create : entry::kind::update;
-    me.busy = true;
-    begin(me.server, me.name, what, key, seen.object, [this, which](const entry&) {
-      clients_[which].busy = false;
-      later(which);
-    }, &me.seen[key]);
-  }
-
-  void begin(const std::string& server, const std::string& name, entry::kind what, const std::string& key, json object, std::function<void(const entry&)> then, known* learns = nullptr) {
-    entry one;
-    one.client = name;
-    one.key = key;
-    one.what = what;
-    one.start = ++clock_;
-    client::api_call call;
-    call.method = what == entry::kind::read ? "GET" : what == entry::kind::create ? "POST" : "PUT";
-    call.path = what == entry::kind::create ? collection : path_of(key);
-    if (what != entry::kind::read) {
-      one.value = "v" + std::to_string(++values_);
-      if (what == entry::kind::create) object = {{"metadata", {{"name", key}}}};
-      else one.expected = std::stoll(text_or(dig(object, "metadata", "resourceVersion")));
-      object["data"] = {{"v", one.value}};
-      call.body = to_text(object);
-    }
-    const auto at = history_.size();
-    history_.push_back(one);
-    c_.call(server, std::move(call), [this, at, then = std::move(then), learns](const client::api_answer* got) {
-      auto& mine = history_[at];
-      if (got != nullptr) judge(mine, *got, learns);
-      // Nobody answered: it may still be done, so it never ends. A read without an answer says nothing.
-      then(mine);
-    });
-  }
-
-  void judge(entry& one, const client::api_answer& got, known* learns) {
-      one.end = ++clock_;
-    const auto object = parse_json(got.body);
-    const bool read = one.what == entry::kind::read;
-    if (got.ok() && object.ok()) {
-      if (!got.warning.empty()) return void(one.outcome = entry::said::refused);   // it says itself that it may be old
-      one.outcome = entry::said::committed;
-      one.revision = std::stoll(text_or(dig(*object, "metadata", "resourceVersion")));
-      if (read) one.value = text_or(dig(*object, "data", "v"));
-      if (learns) *learns = {one.revision, *object};
-    } else if (got.status == 404 && read) {
-      if (!got.warning.empty()) return void(one.outcome = entry::said::refused);
-      one.outcome = entry::said::committed;
-    } else if (got.status == 404 && one.what == entry::kind::create) {
-      one.outcome = entry::said::refused;   // the namespace: the cluster is being founded; it says nothing of the key
-    } else if (got.status == 409 || got.status == 404) {
-      one.outcome = entry::said::conflict;
-      one.revision = got.status == 404 ? 0 : -1;
-      one.value.clear();
-      if (learns) learns->revision = one.what == entry::kind::create ? 0 : learns->revision;
-    } else if (got.status == 504) {
-      one.end = INT64_MAX;   // it may be applied after the answer
-    } else {
-      one.outcome = entry::said::refused;
-      full += got.status == 507;
-    }
-  }
-
-  cluster& c_;
-  rng dice_;
-  std::vector<worker> clients_;
-  std::vector<entry> history_;
-  std::int64_t clock_ = 0;
-  std::uint64_t values_ = 0;
-  std::size_t reading_ = 0, unread_ = 0;
-  bool stopped_ = false;
 };
 
 /// One fault: at `at`, and what ends it after `lasts`.
@@ -326,7 +210,7 @@ verdict play(std::uint64_t seed) {
   for (const auto& a : agents) plan.push_back({std::chrono::milliseconds(dice.below(5000)), [&c, a] { c.start(a); }});
   if (loses_one) plan.push_back({std::chrono::milliseconds(dice.below(20'000)), [&on] { on.gone_for_good.insert("s3"), on.crash("s3"); }});
   std::stable_sort(plan.begin(), plan.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
-  workload clients(c, dice.fork("clients"));
+  workload clients(c, dice.fork("clients"), servers);
   duration passed{};
   for (const auto& m : plan) {
     c.run().run_for(m.at - passed);
