@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "tests/storage/breakable_vfs.hpp"
+#include "tests/storage/embedded/seeds.hpp"
 #include "tests/storage/sqlite_stage.hpp"
 
 using namespace troupe;
@@ -12,12 +13,12 @@ namespace {
 no_pump on;
 }  // namespace
 
-TEST_CASE("no acknowledged write is lost when the power goes at any moment") {
+static void cut_power(std::uint64_t seed) {
   const scratch_folder folder;
   auto& disk = breakable_disk::get();
   disk.restart();
   const auto path = folder / "db";
-  rng chance(2);
+  rng chance(seed);
   std::map<std::uint64_t, revision> acknowledged;
   for (std::uint64_t round = 0; round < 25; ++round) {
     auto e = open_at(path, breakable_disk::vfs_name);
@@ -45,8 +46,11 @@ TEST_CASE("no acknowledged write is lost when the power goes at any moment") {
   }
   CHECK(acknowledged.size() > 5'000);
 }
+TEST_CASE("no acknowledged write is lost when the power goes at any moment") {
+  over_seeds("storage_tests", "no acknowledged write is lost when the power goes at any moment", 2, cut_power);
+}
 
-TEST_CASE("power that goes costs relaxed writes only, only the newest, and no revision is used twice") {
+static void cut_power_of_relaxed(std::uint64_t seed) {
   const scratch_folder folder;
   auto& disk = breakable_disk::get();
   disk.restart();
@@ -54,7 +58,7 @@ TEST_CASE("power that goes costs relaxed writes only, only the newest, and no re
   std::atomic<std::int64_t> clock = 0;
   config.now = [&clock] { return mono_time(duration(clock += 100'000)); };  // Some ten reads per group: it moves on.
   config.relaxed_delay = 20ms;
-  rng chance(4);
+  rng chance(seed);
   std::map<revision, std::uint64_t> acknowledged;
   std::size_t lost_writes = 0;
   for (std::uint64_t round = 0; round < 25; ++round) {
@@ -95,6 +99,9 @@ TEST_CASE("power that goes costs relaxed writes only, only the newest, and no re
   }
   CHECK(acknowledged.size() > 3'000);
   CHECK(lost_writes > 10);  // Otherwise nothing was put to the test.
+}
+TEST_CASE("power that goes costs relaxed writes only, only the newest, and no revision is used twice") {
+  over_seeds("storage_tests", "power that goes costs relaxed writes only, only the newest, and no revision is used twice", 4, cut_power_of_relaxed);
 }
 
 TEST_CASE("a disk that is full or fails to sync closes the engine, and what was acknowledged is there afterwards") {
@@ -151,4 +158,30 @@ TEST_CASE("a disk that is full or fails to sync closes the engine, and what was 
   CHECK(told(range(on, *e, {"later", "later0", 0, 0})) == "end");
   CHECK((e->status().keys <= 2 || e->status().keys == 401));
   CHECK(verify(on, *e).ok());
+}
+
+TEST_CASE("a disk that turns bad at any moment of many writes costs nothing that was acknowledged") {
+  over_seeds("storage_tests", "a disk that turns bad at any moment*", 1, [](std::uint64_t seed) {
+    const scratch_folder folder;
+    auto& disk = breakable_disk::get();
+    disk.restart();
+    const auto path = folder / "db";
+    bad_disk bad;
+    bad.on = &on;
+    bad.open = [&] { return open_at(path, breakable_disk::vfs_name); };
+    bad.turn_bad = [&disk](rng& dice) {
+      switch (dice.below(3)) {
+        case 0: return disk.fill_up(true);
+        case 1: return disk.fail_syncs("-wal");
+        default: return disk.fail_syncs("db");
+      }
+    };
+    bad.mend = [&disk] { disk.fill_up(false), disk.fail_syncs(""); };
+    bad.lose_power = [&](rng dice) {
+      disk.cut_power_after(1 + dice.below(20), dice.fork("kept"));
+      if (auto opened = open_sqlite(config_at(path, breakable_disk::vfs_name)); opened.ok()) opened->reset();
+      disk.settle();
+    };
+    play_bad_disk(bad, seed);
+  });
 }

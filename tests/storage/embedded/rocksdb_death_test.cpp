@@ -10,6 +10,7 @@
 
 #include "storage/rocksdb/rocksdb.hpp"
 #include "tests/storage/embedded/breakable_files.hpp"
+#include "tests/storage/embedded/seeds.hpp"
 #include "tests/storage/embedded/writer.hpp"
 #include "tests/storage/rig.hpp"
 
@@ -52,9 +53,9 @@ std::map<std::string, revision> kept_in(engine& e) {
 }
 }  // namespace
 
-TEST_CASE("RocksDB loses no acknowledged write when the power goes at any moment, also while it opens") {
+static void cut_power(std::uint64_t seed) {
   stage s;
-  rng chance(11);
+  rng chance(seed);
   std::map<std::uint64_t, revision> acknowledged;
   int cut_opening = 0;
   for (std::uint64_t round = 0; round < 25; ++round) {
@@ -90,13 +91,16 @@ TEST_CASE("RocksDB loses no acknowledged write when the power goes at any moment
   CHECK(acknowledged.size() > 2'000);
   CHECK(cut_opening > 0);
 }
+TEST_CASE("RocksDB loses no acknowledged write when the power goes at any moment, also while it opens") {
+  over_seeds("storage_death_tests", "RocksDB loses no acknowledged write when the power goes at any moment, also while it opens", 11, cut_power);
+}
 
-TEST_CASE("power that goes costs RocksDB relaxed writes only, only the newest, and no revision is used twice") {
+static void cut_power_of_relaxed(std::uint64_t seed) {
   stage s;
   std::atomic<std::int64_t> clock = 0;
   s.config.now = [&clock] { return mono_time(duration(clock += 100'000)); };
   s.config.relaxed_delay = 20ms;
-  rng chance(12);
+  rng chance(seed);
   std::map<revision, std::uint64_t> acknowledged;
   std::size_t lost_writes = 0;
   for (std::uint64_t round = 0; round < 20; ++round) {
@@ -137,6 +141,9 @@ TEST_CASE("power that goes costs RocksDB relaxed writes only, only the newest, a
   CHECK(acknowledged.size() > 1'500);
   CHECK(lost_writes > 10);  // Otherwise nothing was put to the test.
 }
+TEST_CASE("power that goes costs RocksDB relaxed writes only, only the newest, and no revision is used twice") {
+  over_seeds("storage_death_tests", "power that goes costs RocksDB relaxed writes only, only the newest, and no revision is used twice", 12, cut_power_of_relaxed);
+}
 
 TEST_CASE("a disk that is full or fails to sync closes RocksDB, and what was acknowledged is there afterwards") {
   stage s;
@@ -165,4 +172,21 @@ TEST_CASE("a disk that is full or fails to sync closes RocksDB, and what was ack
   CHECK(kept.contains("kept"));
   CHECK_FALSE(kept.contains("later"));
   CHECK(verify(on, *e).ok());
+}
+
+TEST_CASE("a disk that turns bad at any moment of many writes costs RocksDB nothing that was acknowledged") {
+  over_seeds("storage_death_tests", "a disk that turns bad at any moment*", 1, [](std::uint64_t seed) {
+    stage s;
+    bad_disk bad;
+    bad.on = &on;
+    bad.open = [&s] { return s.open(); };
+    bad.turn_bad = [&s](rng& dice) { dice.chance(50) ? s.disk->fill_up(true) : s.disk->fail_syncs(true); };
+    bad.mend = [&s] { s.disk->fill_up(false), s.disk->fail_syncs(false); };
+    bad.lose_power = [&s](rng dice) {
+      s.disk->cut_power_after(1 + dice.below(30), dice.fork("kept"));
+      if (auto opened = open_rocksdb(s.config); opened.ok()) opened->reset();
+      s.disk->settle();
+    };
+    play_bad_disk(bad, seed);
+  });
 }
