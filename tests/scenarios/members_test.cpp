@@ -273,9 +273,46 @@ class play {
   explicit play(std::uint64_t seed) : whole_(std::make_unique<cluster>(seed)) {}
   ~play() {
     care_.over = true;
+    clients_.stop();
     whole_.reset();   // what is still planned happens now, and needs the others
   }
   play(const play&) = delete;
+
+  /// The second server dies between having a place and having a vote, and comes back; whether it serves then.
+  bool learner_dies() {
+    care_.start("s1");
+    if (!until([&] { return c_["s1"].ready; })) return false;
+    care_.start("s2");
+    const auto learns = [&] {
+      const auto m = care_.member_of("s2");
+      return m && m->learner;
+    };
+    if (!until(learns)) return false;
+    care_.crash("s2");
+    if (!learns()) return false;   // else it was let vote before it died, and this is no test
+    care_.start("s2");
+    return until([&] { return c_["s2"].ready; }) && astray().empty();
+  }
+
+  /// A node is deleted while nobody leads; whether its member is out in the end.
+  bool deleted_between_terms() {
+    for (const std::string s : {"s1", "s2", "s3"}) {
+      care_.start(s);
+      if (!until([&] { return c_[s].ready; })) return false;
+    }
+    c_.run().run_for(std::chrono::seconds(10));
+    const auto terms = c_.said("election.term_began");
+    const auto holder = terms.back().substr(terms.back().find("holder=") + 7, 2);
+    const std::string leaves = holder == "s3" ? "s2" : "s3";
+    care_.crash(holder);
+    hand_.remove(leaves);
+    if (!until([&] { return hand_.done(); }) || c_.said("election.term_began").size() != terms.size()) return false;
+    care_.start(holder);
+    return until([&] {
+      const auto all = etcd_.members();
+      return std::none_of(all.begin(), all.end(), [&](const auto& m) { return hand_.gone().contains(m.id); });
+    });
+  }
 
   verdict go() {
     auto& dice = c_.dice();
@@ -431,3 +468,7 @@ TEST_CASE("servers with an etcd each: the same seed gives the same run, another 
   CHECK(a.steps == b.steps);
   CHECK(a.digest != c.digest);
 }
+
+TEST_CASE("a server that died before it was let vote comes back and votes") { CHECK(play(1).learner_dies()); }
+
+TEST_CASE("a node that is deleted while nobody leads takes its member out when somebody does") { CHECK(play(1).deleted_between_terms()); }
