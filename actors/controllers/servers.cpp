@@ -248,7 +248,7 @@ class etcd_members_state {
     membership::remove_member who{text_or(dig(notes, member_name)), text_or(dig(notes, member_address))};
     const auto known = left_.find(node);
     if (known != left_.end() && known->second.busy) return void(known->second.again = true);
-    const bool out = who.name.empty();                         // no member, or it went before
+    const bool out = who.name.empty() || !remover_;            // no member, or it went before; or the cluster left etcd, and its mark stayed
     if (out && !is_deleted(object)) return;
     left_[node] = {std::move(who), annotated, false, out};
     remove(node);

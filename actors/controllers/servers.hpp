@@ -28,7 +28,8 @@ struct server_list_config {
 controller_actor make_server_list(const rt::world& in, server_list_config config, client::api_actor api);
 
 /// On the server that leads: a deleted Node takes its member out of etcd before it goes (a finalizer holds it), and so does the annotation
-/// etcd.k3s.cattle.io/remove=true (K3s's names and effects).
+/// etcd.k3s.cattle.io/remove=true (K3s's names and effects). Without a `remover` there is no etcd of ours any more (the cluster moved
+/// to another datastore), and Nodes that still wait for a member are let go.
 controller_actor make_etcd_members(const rt::world& in, client::api_actor api, membership::remover_actor remover);
 
 }  // namespace troupe::controllers

@@ -38,7 +38,7 @@ std::vector<caf::strong_actor_ptr> open_office(const rt::world& in, const office
   hold(controllers::make_node_life(in, life, api, with.passwords));
   if (with.shared) hold(controllers::make_server_list(in, {}, api));
   if (with.shared) hold(apiserver::make_claim_keeper(in, {}, with.shard));
-  if (with.members) hold(controllers::make_etcd_members(in, api, with.members));
+  hold(controllers::make_etcd_members(in, api, with.members));
   return out;
 }
 
