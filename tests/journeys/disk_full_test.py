@@ -14,6 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Node, clean_environment, expect, expect_in, folder, run, until  # noqa: E402
+from upkeep import etcd_of_others  # noqa: E402
 
 INSIDE = "TROUPE_DISK_FULL_INSIDE"
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -216,16 +217,10 @@ def test_quota_of_embedded_etcd():
 
 def test_quota_of_an_etcd_of_others():
     """an etcd of others that is full is said once, with what to type; typed, the server goes on"""
-    from harness import address
-    at, home = address(), folder("etcd")
-    etcd = subprocess.Popen(["/usr/bin/etcd", "--data-dir", home + "/data", "--listen-client-urls", f"http://{at}:2379",
-                             "--advertise-client-urls", f"http://{at}:2379", "--listen-peer-urls", f"http://{at}:2380",
-                             "--initial-advertise-peer-urls", f"http://{at}:2380", "--initial-cluster", f"default=http://{at}:2380",
-                             "--quota-backend-bytes", str(24 << 20)],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    etcd, client = etcd_of_others("--quota-backend-bytes", str(24 << 20))
     server = None
     try:
-        server = Node("server", "--disable-agent", "--token", "t", "--datastore-endpoint", f"http://{at}:2379").ready()
+        server = Node("server", "--disable-agent", "--token", "t", "--datastore-endpoint", client).ready()
         writer, admin = Writer(), server.admin()
         status, got = writer.until_refused(admin, 400_000)
         expect(status == 507, got)
@@ -235,7 +230,7 @@ def test_quota_of_an_etcd_of_others():
             del writer.kept[name]
 
         def ctl(*words, or_says="\0"):
-            done = subprocess.run(["etcdctl", f"--endpoints=http://{at}:2379", *words], capture_output=True, text=True, check=False,
+            done = subprocess.run(["etcdctl", f"--endpoints={client}", *words], capture_output=True, text=True, check=False,
                                   env=clean_environment(ETCDCTL_API="3"))
             expect(done.returncode == 0 or or_says in done.stderr, done.stdout + done.stderr)
             return done.stdout

@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE, Node, address, expect, expect_in, folder, run, run_binary, until, write  # noqa: E402
+from harness import PATIENCE, Node, expect, expect_in, folder, run, run_binary, until, write  # noqa: E402
+from upkeep import etcd_of_others  # noqa: E402
 
 DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "operations", "certificates.md")
 KINDS = ("server-ca", "client-ca", "request-header-ca")
@@ -417,11 +418,7 @@ def issuer_of_etcd(server):
 
 def test_external_store():
     """On an etcd of others a server that was away finds the new authorities in the datastore; the others take them at their restart"""
-    at = address()
-    client, peer = f"http://{at}:2379", f"http://{at}:2380"
-    etcd = subprocess.Popen(["/usr/bin/etcd", "--data-dir", folder("etcd") + "/data", "--listen-client-urls", client, "--advertise-client-urls", client,
-                             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    etcd, client = etcd_of_others()
     try:
         store = ("--disable-agent", "--secrets-encryption", "--datastore-endpoint", client)
         first = Node("server", *store, "--token", "the-token").ready()

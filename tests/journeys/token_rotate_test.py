@@ -3,13 +3,13 @@ import base64
 import json
 import os
 import ssl
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE, Node, address, expect, expect_in, folder, run, run_binary, until
+from harness import PATIENCE, Node, expect, expect_in, run, run_binary, until
+from upkeep import etcd_of_others  # noqa: E402
 
 
 def rotate(server, *words):
@@ -137,11 +137,7 @@ def test_cluster():
 
 def test_external_store():
     """Servers on an etcd of others: one that was away finds the new token in the store; a stranger with the old one is told"""
-    at = address()
-    client, peer = f"http://{at}:2379", f"http://{at}:2380"
-    etcd = subprocess.Popen(["/usr/bin/etcd", "--data-dir", folder("etcd") + "/data", "--listen-client-urls", client, "--advertise-client-urls", client,
-                             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    etcd, client = etcd_of_others()
     try:
         store = ("--disable-agent", "--datastore-endpoint", client)
         first = Node("server", *store, "--token", "the-first").ready()

@@ -2,8 +2,9 @@
 import hashlib
 import os
 import re
+import subprocess
 
-from harness import Node, expect, run_binary, until
+from harness import Node, address, expect, folder, run_binary, until
 
 ENGINES = {"sqlite": (), "rocksdb": ("--datastore-endpoint", "rocksdb"), "etcd": ("--cluster-init",)}
 
@@ -55,3 +56,13 @@ def marks(node):
     if status != 200:
         raise AssertionError(f"{status} {got}")
     return sorted(o["metadata"]["name"] for o in got["items"] if "kube-root" not in o["metadata"]["name"])
+
+
+def etcd_of_others(*flags):
+    """An etcd that is nobody's here: (process, where its clients go). Whoever starts it kills it."""
+    at = address()
+    client, peer = f"http://{at}:2379", f"http://{at}:2380"
+    process = subprocess.Popen(["/usr/bin/etcd", "--data-dir", folder("etcd") + "/data", "--listen-client-urls", client, "--advertise-client-urls", client,
+                                "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer, *flags],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    return process, client

@@ -18,6 +18,7 @@
 using namespace troupe;
 using harness::cluster;
 using harness::collection;
+using harness::listed;
 using entry = testing::history_entry;
 
 namespace {
@@ -252,18 +253,6 @@ std::vector<fault> draw_faults(rng& dice, const std::map<std::string, duration>&
     out.push_back({std::chrono::milliseconds(dice.below(32'000)), std::chrono::milliseconds(200 + dice.below(8'000)), static_cast<trouble_kind>(dice.below(kinds)), servers[who], servers[other]});
     if (dice.chance(30) && starts.contains(servers[who])) out.back().at = starts.at(servers[who]) + std::chrono::milliseconds(dice.below(2'000));
   }
-  return out;
-}
-
-/// The addresses in the endpoints of `kubernetes`, sorted.
-std::string listed(const client::api_answer& got) {
-  const auto object = parse_json(got.body);
-  std::set<std::string> all;
-  if (got.ok() && object.ok() && dig(*object, "subsets").is_array())
-    for (const auto& subset : dig(*object, "subsets"))
-      for (const auto& address : dig(subset, "addresses")) all.insert(text_or(dig(address, "ip")));
-  std::string out;
-  for (const auto& one : all) out += one + " ";
   return out;
 }
 

@@ -17,6 +17,7 @@
 using namespace troupe;
 using harness::cluster;
 using harness::collection;
+using harness::listed;
 using workload = harness::object_clients;
 using entry = testing::history_entry;
 
@@ -112,18 +113,6 @@ std::vector<fault> draw_faults(rng& dice) {
   for (std::uint64_t i = 0; i < count; ++i)
     out.push_back({std::chrono::milliseconds(dice.below(18'000)), std::chrono::milliseconds(200 + dice.below(7'000)),
                    static_cast<unsigned>(dice.below(fault_kinds)), servers[dice.below(servers.size())]});
-  return out;
-}
-
-/// The addresses in the endpoints of `kubernetes`, sorted.
-std::string listed(const client::api_answer& got) {
-  const auto object = parse_json(got.body);
-  std::set<std::string> all;
-  if (got.ok() && object.ok() && dig(*object, "subsets").is_array())
-    for (const auto& subset : dig(*object, "subsets"))
-      for (const auto& address : dig(subset, "addresses")) all.insert(text_or(dig(address, "ip")));
-  std::string out;
-  for (const auto& one : all) out += one + " ";
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "tests/harness/servers/object_clients.hpp"
 
+#include <set>
+
 namespace troupe::harness {
 namespace {
 constexpr unsigned keys = 4;
@@ -88,6 +90,17 @@ void object_clients::judge(entry& one, const client::api_answer& got, known* lea
     one.outcome = entry::said::refused;
     full += got.status == 507;
   }
+}
+
+std::string listed(const client::api_answer& got) {
+  const auto object = parse_json(got.body);
+  std::set<std::string> all;
+  if (got.ok() && object.ok() && dig(*object, "subsets").is_array())
+    for (const auto& subset : dig(*object, "subsets"))
+      for (const auto& address : dig(subset, "addresses")) all.insert(text_or(dig(address, "ip")));
+  std::string out;
+  for (const auto& one : all) out += one + " ";
+  return out;
 }
 
 }  // namespace troupe::harness

@@ -44,4 +44,7 @@ class object_clients {
   bool stopped_ = false;
 };
 
+/// The addresses in an answer that has the endpoints of `kubernetes`, sorted, a blank after each.
+std::string listed(const client::api_answer& got);
+
 }  // namespace troupe::harness
