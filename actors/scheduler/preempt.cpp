@@ -82,10 +82,13 @@ disruption_budget read_budget(const json& budget) {
 std::optional<sacrifice> find_sacrifice(const pod_facts& pod, ledger& all, const budgets& kept, std::size_t begin) {
   std::optional<sacrifice> best;
   const auto& order = all.order();   // of nodes: pods that come and go do not change it
+  const surroundings seen(pod, all);   // counts, which every try leaves as they were
   std::size_t tried = 0;
   for (std::size_t i = 0; i < order.size() && tried < nodes_tried_max; ++i) {
     const auto& node = *order[(begin + i) % order.size()];
-    const auto why = filter_node(surroundings(pod, all), all, node);
+    // Where all are as important, as mostly in a cluster without PriorityClasses, nothing need be computed.
+    if (std::ranges::none_of(node.pods, [&](const auto& row) { return row.second->priority < pod.priority; })) continue;
+    const auto why = filter_node(seen, all, node);
     if (!why || why.hopeless) continue;
     auto got = try_node(pod, all, node.name, kept);
     if (!got) continue;
