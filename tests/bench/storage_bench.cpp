@@ -300,6 +300,10 @@ figures median_of(const std::vector<figures>& all) {
 
 int main(int argc, char** argv) {
   namespace fs = std::filesystem;
+  if (argc > 1 && !fs::is_directory(argv[1])) {
+    std::fprintf(stderr, "usage: storage_bench [FOLDER [ROUNDS [MILLISECONDS [ours|idle|long [UPDATES]]]]]; there is no folder %s\n", argv[1]);
+    return 2;
+  }
   const fs::path folder = fs::path(argc > 1 ? argv[1] : ".") / numbered("storage-bench-", ::getpid());
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
   const std::chrono::milliseconds span(argc > 3 ? std::atoi(argv[3]) : 1'500);

@@ -116,20 +116,26 @@ BANNED = [   # (what, pattern, where it is allowed: path prefix -> reason)
         "tests/": "a test that cannot go on ends so",
     }),
 ]
+TOP = {".ci", ".clang-format", ".gitignore", "LICENSE", "README.md", "actors", "bin", "dev", "docs", "meson.build",
+       "meson_options.txt", "net", "storage", "subprojects", "tests"}
 BANNED_IN = ("subprojects/basis/", "net/", "storage/", "actors/", "bin/", "tests/")
 
 
 CHECK_UNUSED = True   # the self-test's trees need no exceptions
 
 
+def everything(tree):
+    """Every file that is kept or would be, by path from the top."""
+    try:
+        return subprocess.run(["git", "-C", tree, "ls-files", "--cached", "--others", "--exclude-standard"],
+                              capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return [os.path.relpath(os.path.join(at, f), tree) for at, _, fs in os.walk(tree) for f in fs]
+
+
 def tracked(tree):
     """First-party C++ by path from the top."""
-    try:
-        listed = subprocess.run(["git", "-C", tree, "ls-files", "--cached", "--others", "--exclude-standard"],
-                                capture_output=True, text=True, check=True).stdout.splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        listed = [os.path.relpath(os.path.join(at, f), tree) for at, _, fs in os.walk(tree) for f in fs]
-    return sorted(f for f in listed if f.endswith((".hpp", ".cpp")) and not f.startswith(("build", "subprojects/caf"))
+    return sorted(f for f in everything(tree) if f.endswith((".hpp", ".cpp")) and not f.startswith(("build", "subprojects/caf"))
                   and os.path.exists(os.path.join(tree, f)))
 
 
@@ -285,7 +291,18 @@ def rule_dress(tree):
     return faults
 
 
-RULES = [rule_layers, rule_rooms, rule_sizes, rule_banned, rule_dress]
+def rule_top(tree):
+    """The top holds what section 2 lists: what a program leaves there by mistake is not kept."""
+    faults, names = [], set()
+    for path in everything(tree):
+        name = path.split("/", 1)[0]
+        if name not in TOP and name not in names and os.path.exists(os.path.join(tree, path)):
+            names.add(name)
+            faults.append(f"{path}:1: {name} is not of the house: remove it, or give it its line in ARCHITECTURE.md section 2 and here")
+    return faults
+
+
+RULES = [rule_top, rule_layers, rule_rooms, rule_sizes, rule_banned, rule_dress]
 
 
 def main():

@@ -42,6 +42,8 @@ CASES = [   # (promise, rule, path, text, is a fault)
     ("nobody throws", tidy.rule_banned, "net/a.cpp", "throw 1;\n", True),
     ("a header is read once", tidy.rule_dress, "net/a.hpp", "int a;\n", True),
     ("a TODO names its room", tidy.rule_dress, "net/a.cpp", "// TODO: later\n", True),
+    ("a bench leaves nothing at the top", tidy.rule_top, "--help/storage-bench-1/open1", "", True),
+    ("the house's folders are the top", tidy.rule_top, "docs/a.md", "", False),
     ("a TODO with a room may stay", tidy.rule_dress, "net/a.cpp", "// TODO(net): when there is HTTP/3\n", False),
 ]
 
