@@ -2,6 +2,7 @@
 
 #include "storage/embedded/jobs.hpp"
 #include "storage/log/compare.hpp"
+#include "storage/sqlite/gathering.hpp"
 
 namespace troupe::storage {
 namespace {
@@ -28,7 +29,7 @@ result<std::unique_ptr<sqlite_table>> sqlite_table::open(const std::string& path
 }
 
 result<void> sqlite_table::connect(const std::string& vfs) {
-  auto opened = open_database(path_, SQLITE_OPEN_READWRITE, vfs);
+  auto opened = open_database(path_, SQLITE_OPEN_READWRITE, gathering_vfs(vfs));
   if (!opened) return opened.why();
   connection_ = std::move(*opened);
   // Until the file has been accepted, closing must not write to it.

@@ -89,7 +89,8 @@ def bench_tunnel(top, out):
     """Small calls beside four bulk streams, and bulk beside plain TLS, inside one tunnel."""
     got = json.loads(subprocess.run([BUILD + "/tests/bench/tunnel_bench", "5"], check=True, capture_output=True, text=True).stdout)
     out["tunnel_mb_per_second"], out["plain_tls_mb_per_second"] = got["tunnel_mb_per_second"], got["plain_tls_mb_per_second"]
-    out["tunnel_ratio"] = got["tunnel_ratio"]
+    out["tunnel_ratio"], out["relayed_tls_ratio"] = got["tunnel_ratio"], got["relayed_tls_ratio"]
+    out["tunnel_over_relayed_tls"] = got["tunnel_over_relayed_tls"]
     out["tunnel_call_alone_p99_ms"], out["tunnel_call_p99_ms"] = got["alone_p99_ms"], got["beside_p99_ms"]
 
 

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "tests/storage/rig.hpp"
@@ -171,11 +172,20 @@ int breakable_disk::tick() {
   return cut_ ? SQLITE_IOERR : SQLITE_OK;
 }
 
+constexpr std::size_t page = 4096;
+
 int breakable_disk::written(const std::string& name, event what) {
+  // However much is given at once, the kernel writes it back page by page.
   const std::lock_guard hold(mutex_);
-  if (const int code = tick(); code != SQLITE_OK) return SQLITE_IOERR_WRITE;
-  if (full_) return SQLITE_FULL;
-  files_[name].since.push_back(std::move(what));
+  auto& since = files_[name].since;
+  do {
+    if (tick() != SQLITE_OK) return SQLITE_IOERR_WRITE;
+    if (full_) return SQLITE_FULL;
+    const auto n = std::min<std::size_t>(what.data.size(), page - static_cast<std::size_t>(what.offset) % page);
+    since.push_back({what.offset, what.data.substr(0, n), what.truncation});
+    what.offset += static_cast<std::int64_t>(n);
+    what.data.erase(0, n);
+  } while (!what.data.empty());
   return SQLITE_OK;
 }
 
