@@ -7,6 +7,7 @@
 #include "actors/snapshots/cron.hpp"
 #include "actors/snapshots/manifest.hpp"
 #include "actors/node/upkeep/authorities.hpp"
+#include "actors/node/upkeep/stores.hpp"
 #include "basis/bytes.hpp"
 #include "actors/controllers/node_ipam/pool.hpp"
 #include "actors/egress/routes.hpp"
@@ -69,7 +70,11 @@ result<ground> settle_ground(const rt::world& in, server_config config) {
     out.kept_in = store::external_etcd;
   }
   const bool has_data = in.files->exists(out.folder + "/db/etcd/member/wal") && !in.files->exists(out.folder + "/db/etcd/tombstone");
-  out.joining = out.kept_in == store::embedded_etcd && !c.server.host.empty() && !has_data;
+  const bool may_ask = out.kept_in == store::embedded_etcd && !c.server.host.empty();
+  const auto had = may_ask && has_data ? server_password(*in.files, out.folder) : result<secret_text>(errc::not_found, "");
+  const auto given = registration::parse_token(c.token.reveal());
+  out.rejoining = had.ok() && given.ok() && !given->password.empty() && given->password.reveal() != had->reveal();
+  out.joining = may_ask && (!has_data || out.rejoining);
   return out;
 }
 
@@ -231,6 +236,13 @@ secret_text changed_token(const rt::world& in, const ground& on, const std::vect
   return token.ok() ? secret_text(std::move(token->text)) : secret_text();
 }
 
+/// Newer authorities first, with what goes with them.
+result<void> take_files(const rt::world& in, const ground& on, const json& bootstrap) {
+  if (auto newer = take_authorities(*in.files, on.folder, bootstrap); !newer.ok()) return newer.why();
+  if (auto adopted = adopt_authorities(in, on.folder); !adopted.ok()) return adopted.why();
+  return membership::apply_bootstrap(*in.files, on.folder, bootstrap);
+}
+
 }  // namespace
 
 result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const std::vector<storage::record>& stored) {
@@ -248,11 +260,20 @@ result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const 
   auto plain = net::tls::unseal(token, found->value.view());
   const auto read = plain.ok() ? parse_json(*plain) : result<json>(plain.why());
   if (!read.ok()) return fail(errc::untrusted, "the bootstrap data in the datastore cannot be read: " + read.why().note);
-  // Newer authorities first, with what goes with them.
-  if (auto newer = take_authorities(*in.files, on.folder, *read); !newer.ok()) return newer.why();
-  if (auto adopted = adopt_authorities(in, on.folder); !adopted.ok()) return adopted.why();
-  if (auto done = membership::apply_bootstrap(*in.files, on.folder, *read); !done.ok()) return done.why();
+  if (auto done = take_files(in, on, *read); !done.ok()) return done.why();
   return true;
+}
+
+result<void> take_joined_bootstrap(const rt::world& in, const ground& on, const json& told) {
+  if (on.rejoining) {
+    if (!shares_authorities(*in.files, on.folder, told))
+      return fail(errc::untrusted, "the server at " + to_string(on.config.server) + " is of another cluster: it has no key in common with " + on.folder +
+                                       "/tls; to leave this server's cluster for that one, delete its node there and start with an empty --data-dir");
+    auto idle = ensure_idle(in, on.folder, on.kept_in);   // a second process must not touch the first one's files
+    return idle.ok() ? take_files(in, on, told) : idle;
+  }
+  if (auto done = forget_staged(*in.files, on.folder); !done.ok()) return done;
+  return membership::apply_bootstrap(*in.files, on.folder, told);
 }
 
 result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password, json replaced) {

@@ -21,7 +21,8 @@ struct ground {
   node_name node;
   std::string address;              ///< Of this node, as others reach it.
   store kept_in = store::sqlite;
-  bool joining = false;             ///< Embedded etcd without data, and a server to ask.
+  bool joining = false;             ///< Embedded etcd, and a server to ask what this one does not know: it has no data, or
+  bool rejoining = false;           ///< was given another token than it has: the cluster changed it in a way it cannot follow.
   std::string folder;               ///< <data>/server
   bool binds_all() const { return config.bind_address.empty() || config.bind_address == "0.0.0.0" || config.bind_address == "::"; }
   endpoint advertised() const { return {config.advertise_address.empty() ? address : config.advertise_address, config.https_port}; }
@@ -51,6 +52,8 @@ membership::keeper_config member_config(const ground& on, const server_keys& key
 /// Out of what lies under /bootstrap in a shared datastore: takes over the cluster that our token opens. False when there
 /// is none yet; `untrusted` when there are only others'.
 result<bool> take_stored_bootstrap(const rt::world& in, const ground& on, const std::vector<storage::record>& stored);
+/// What the server that this one joins through has told: its files, into ours. One that rejoins puts newer authorities in place first.
+result<void> take_joined_bootstrap(const rt::world& in, const ground& on, const json& told);
 /// What keeps the cluster's files in the datastore, under a token (never under an empty one), which is the cluster's in them. Of
 /// authorities it holds `replaced`; null: those that wait for this server's next start, if any do.
 result<storage::operation> sealed_bootstrap(const rt::world& in, const ground& on, const secret_text& password, json replaced = nullptr);

@@ -72,7 +72,7 @@ class server_state {
         [this](bootstrap_due) { if (external_) ask_bootstrap(); },
         [this](cluster_founded done) { done.by_us ? enter_cluster() : again(); },
         [this](membership::cluster_found& found) { take_cluster(*found.bootstrap); },
-        [this](membership::joining_refused& no) { give_up(no.why); },
+        [this](membership::joining_refused& no) { give_up(no.why + (on_.rejoining ? "; the token that this server has had so far is in " + on_.folder + "/token" : "")); },
         [this](membership::datastore_ready& now) { open_etcd(now.access); },
         [this](membership::keeper_waits& now) { wait_for(now.what); },
         [this](election::term_began) { start_controllers(); },
@@ -105,8 +105,7 @@ class server_state {
   }
 
   void take_cluster(const json& bootstrap) {
-    if (auto done = forget_staged(*world_->files, on_.folder); !done.ok()) return give_up(done.why().note);
-    if (auto done = membership::apply_bootstrap(*world_->files, on_.folder, bootstrap); !done.ok()) return give_up(done.why().note);
+    if (auto done = take_joined_bootstrap(*world_, on_, bootstrap); !done.ok()) return give_up(done.why().note);
     step("cluster found at " + to_string(config().server));
     keep_member();
   }

@@ -77,7 +77,9 @@ class token_keeper_state {
     known = at;
     if (key != token_key) return data_[key] = value, look_at_authorities(key);
     const auto token = open_record(config_.seal, config_.others, value);
-    if (!token.ok()) return log::error("secrets.token_record_unreadable", {{"why", token.why().note}});
+    if (!token.ok())
+      return log::error("secrets.token_record_unreadable", {{"why", token.why().note}, {"next", "if token and authorities were both changed while this server was away, "
+                                                                                             "start it with --server of another one and the --token that holds now"}});
     if (token->by_former) seal_anew(token->text, at);
     if (token->text == config_.now.reveal()) return;
     if (use(secret_text(token->text)).ok()) return look_at_authorities(config_.key(config_.now));

@@ -391,6 +391,52 @@ def test_cluster():
     first.kill()
 
 
+def test_away():
+    """A server that was away while the token and then the authorities were changed says so, and is one of them again when it is given the token"""
+    def server(*flags, join=None, **more):
+        how = ["--server", join.url] if join else ["--cluster-init"]
+        return Node("server", "--disable-agent", "--secrets-encryption", *how, *flags, **more)
+    first = server().ready()
+    old = first.token()
+    second, third = (server("--token", old, join=first).ready() for _ in range(2))
+    first.kubectl("create", "secret", "generic", "s", "--from-literal=k=v")
+    third.terminate()
+    code, said = run_binary("token", "rotate", "--data-dir", first.home + "/data", "--server", first.url, "--new-token", "another-secret")
+    expect(code == 0, said)
+    until("both have the token", lambda: all(one.token().endswith("::server:another-secret") for one in (first, second)))
+    code, said = rotate_ca(first, "--path", recipe(first))
+    expect(code == 0, said)
+    second.says("secrets.authorities_wait")
+    first.terminate(), second.terminate()
+    first = server(home=first.home, at=first.at, name=first.name)
+    second = server("--token", "another-secret", join=first, home=second.home, at=second.at, name=second.name).ready()
+    new = first.ready().token()
+    lives = lambda token: server("--token", token, join=first, home=third.home, at=third.at, name=third.name)  # noqa: E731
+    third = lives(old)
+    third.says("start it with --server of another one and the --token that holds now")
+    third.terminate()
+    third = lives("K10" + "0" * 64 + "::server:neither")
+    expect(third.ends() == 1, third.said())
+    expect_in("another certificate authority than the token names", third.said())
+    third = lives("neither")
+    expect(third.ends() == 1, third.said())
+    expect_in("does not accept this token", third.said())
+    expect_in("the token that this server has had so far is in " + third.home + "/data/server/token", third.said())
+    other = Node("server", "--disable-agent", "--cluster-init", "--token", "neither").ready()
+    third = server("--token", "neither", join=other, home=third.home, at=third.at, name=third.name)
+    expect(third.ends() == 1, third.said())
+    expect_in("is of another cluster", third.said())
+    other.terminate()
+    third = lives(new).ready()
+    expect("troupe-server-ca" in issuer(third.at) and "troupe-etcd" in issuer_of_etcd(third), third.name)
+    expect(third.token() == new, third.token())
+    expect(secret_of(third, "s") == "dg==", "it reads Secrets")
+    third.kubectl("create", "secret", "generic", "t", "--from-literal=k=w")
+    expect(secret_of(second, "t") == "dw==", "and writes them as the others do")
+    for one in (third, second, first):
+        one.terminate()
+
+
 def test_force_cluster():
     """Three servers that are stopped and started as a whole live by authorities that nobody has signed, and Secrets are read"""
     def server(*flags, join=None, **more):

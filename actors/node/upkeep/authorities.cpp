@@ -105,6 +105,17 @@ result<void> stage_authorities(net::files& to, const std::string& folder, const 
   return to.write(folder + staged_file, to_text(replaced), 0600);
 }
 
+bool shares_authorities(const net::files& from, const std::string& folder, const json& data) {
+  for (const auto& file : membership::bootstrap_files()) {
+    const bool former = file.field == former_field;
+    if (!former && !(is_authority(file.path) && file.path.ends_with(".key"))) continue;
+    const auto theirs = content_of(data, file.field);
+    const auto ours = from.read(folder + "/" + (former ? "tls/server-ca.key" : std::string(file.path)));
+    if (theirs && ours.ok() && !theirs->empty() && *theirs == *ours) return true;
+  }
+  return false;
+}
+
 result<void> forget_staged(net::files& files, const std::string& folder) { return files.remove(folder + staged_file); }
 
 result<bool> adopt_authorities(const rt::world& in, const std::string& folder) {

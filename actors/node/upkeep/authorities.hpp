@@ -20,6 +20,9 @@ result<bool> adopt_authorities(const rt::world& in, const std::string& folder);
 /// What waits is of no use any more: this server joins a cluster, or goes back to a snapshot.
 result<void> forget_staged(net::files& files, const std::string& folder);
 
+/// Whether bootstrap data is of this server's cluster, as far as it tells: one key at least is the same, or was.
+bool shares_authorities(const net::files& from, const std::string& folder, const json& data);
+
 /// Bootstrap data of the cluster has come by: keeps its authorities for the next start when they are newer.
 result<secrets::heard> take_authorities(net::files& files, const std::string& folder, const json& data);
 
