@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Figures of nodes and clusters: `bench.py BUILD_FOLDER [start|idle|storage|api|observed|etcd|cluster|failover|link ...]`
-(the first five by default; `datastore` is storage, engines, long, etcd and cluster).
+(the first five by default; `datastore` is storage, engines, list, long, etcd and cluster).
 
 Prints a table a person can read and, as its last line, one JSON document. Starts and ends only its own
 processes, on loopback addresses of its own, in a temporary folder. Nothing here asserts a time.
@@ -14,7 +14,7 @@ if NAMES == ["link"]:
 if NAMES == ["pods"]:
     NAMES = ["pods", "services"]
 if NAMES == ["datastore"]:
-    NAMES = ["storage", "engines", "long", "etcd", "cluster"]
+    NAMES = ["storage", "engines", "list", "long", "etcd", "cluster"]
 TROUPE = next(p for p in (BUILD + "/bin/troupe", BUILD + "/troupe") if os.path.exists(p))
 GOALS = {"ready_cold_ms": 300, "ready_warm_ms": 100, "agent_ready_ms": 1000, "server_rss_mb": 32, "agent_rss_mb": 12,
          "server_idle_cpu_percent": 0.5, "agent_idle_cpu_percent": 0.2, "api_creates_per_second_256": 8000,
@@ -34,6 +34,8 @@ os.environ["TROUPE_DISABLE_RUNTIME"] = "true"   # what is measured here is troup
 
 
 class Node:
+    begun = []   # what is left of them when a bench gives up is ended by main
+
     def __init__(self, kind, folder, address, *flags):
         self.folder, self.address = folder, address
         os.makedirs(folder, exist_ok=True)
@@ -42,6 +44,7 @@ class Node:
         self.process = subprocess.Popen([TROUPE, kind, "--data-dir", folder + "/data", "--identity-dir", folder + "/id",
                                          "--bind-address", address, "--node-name", os.path.basename(folder), *flags],
                                         stdout=out, stderr=out)
+        Node.begun.append(self.process)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -250,6 +253,36 @@ def bench_api(top, out):
     s.stop()
 
 
+def bench_list(top, out, count=10_000):
+    """All of so many objects of 1.5 kB through the API with TLS, first byte asked to last byte read; the best of five."""
+    s = server(f"{top}/list", "127.0.0.24", "--disable-agent")
+    until_ready(s)
+    unpack_credentials(s)
+    context = ssl.create_default_context(cafile=s.folder + "/ca.crt")
+    context.load_cert_chain(s.folder + "/client.crt", s.folder + "/client.key")
+    c = http.client.HTTPSConnection(s.address, 6443, context=context, timeout=60)
+
+    def ask(method, path, body=None):
+        c.request(method, path, body, {"Content-Type": "application/json"})
+        answer = c.getresponse()
+        return answer.status, answer.read()
+
+    where = "/api/v1/namespaces/default/configmaps"
+    for i in range(count):
+        status, body = ask("POST", where, json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"listed-{i}"}, "data": {"k": "v" * 1300}}))
+        if status != 201:
+            raise SystemExit(f"listed-{i} was not created: {status}, {body[:300]}")
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        status, body = ask("GET", where)
+        took.append((time.monotonic() - began) * 1000)
+    if status != 200 or body.count(b'"name":"listed-') != count:
+        raise SystemExit(f"the list is not whole: {status}, {body[:200]}")
+    out["api_list_10k_ms"], out["api_list_10k_mb"] = min(took), len(body) / 1e6
+    s.stop()
+
+
 def bare_etcd(top, addresses):
     """etcd as troupe runs it, without TLS and without troupe: its processes and a client URL."""
     cluster = ",".join(f"m{i}=http://{a}:2380" for i, a in enumerate(addresses))
@@ -437,6 +470,9 @@ def main():
         for name in NAMES:
             globals()["bench_" + name](top, out)
     finally:
+        for process in Node.begun:
+            if process.poll() is None:
+                process.kill()
         shutil.rmtree(top, ignore_errors=True)
     print(f"{'figure':36}{'here':>12}{'goal':>10}")
     for key, value in out.items():

@@ -232,8 +232,19 @@ std::string run_kine(const std::string& path, bool safe, std::chrono::millisecon
     }
     rows += "}";
   }
-  char text[60];
-  std::snprintf(text, sizeof text, "],\"rss_mb\":%.1f", rss_mb());
+  auto& one = *connections.front();
+  bench::kine_client::begin_bulk(one);
+  for (std::size_t i = 0; i < listed; ++i)
+    if (one.write("/registry/maps/" + std::to_string(i), value, 0, false) == 0) std::abort();
+  bench::kine_client::end_bulk(one);
+  double list = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const auto began = bench_clock::now();
+    if (one.list("/registry/maps/%") != listed) std::abort();
+    list = std::min(list, milliseconds(bench_clock::now() - began).count());
+  }
+  char text[100];
+  std::snprintf(text, sizeof text, "],\"list_10k_ms\":%.1f,\"rss_mb\":%.1f", list, rss_mb());
   return rows + text;
 }
 

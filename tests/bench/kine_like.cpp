@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 namespace troupe::bench {
 namespace {
@@ -45,6 +46,13 @@ kine_client::kine_client(const std::string& path, bool safe) {
   const std::string from = " FROM kine AS kv WHERE kv.id = (SELECT MAX(mkv.id) FROM kine AS mkv WHERE mkv.name = CAST(? AS TEXT))";
   must(newest_.prepare(connection_.get(), (columns + from).c_str()).ok(), connection_.get(), "prepare");
   must(newest_with_value_.prepare(connection_.get(), (columns + ", kv.value" + from).c_str()).ok(), connection_.get(), "prepare");
+  must(list_
+           .prepare(connection_.get(),
+                    (columns + ", kv.value, kv.old_value FROM kine AS kv JOIN (SELECT MAX(mkv.id) AS id FROM kine AS mkv"
+                     " WHERE mkv.name LIKE CAST(? AS TEXT) GROUP BY mkv.name) AS maxkv ON maxkv.id = kv.id"
+                     " WHERE kv.deleted = 0 ORDER BY kv.name ASC").c_str())
+           .ok(),
+       connection_.get(), "prepare");
   must(insert_
            .prepare(connection_.get(),
                     "INSERT INTO kine(name, created, deleted, create_revision, prev_revision, lease, value, old_value)"
@@ -82,6 +90,17 @@ std::int64_t kine_client::write(std::string_view key, std::string_view value, st
   const int done = insert_.run();
   must(done == SQLITE_OK || (done & 0xff) == SQLITE_CONSTRAINT, connection_.get(), "insert");
   return done == SQLITE_OK ? sqlite3_last_insert_rowid(connection_.get()) : 0;
+}
+
+std::size_t kine_client::list(std::string_view prefix) {
+  struct row { std::string name, value; };
+  std::vector<row> rows;
+  list_.bind(1, prefix);
+  int code = SQLITE_ROW;
+  while ((code = list_.step()) == SQLITE_ROW) rows.push_back({std::string(list_.blob(3)), std::string(list_.blob(9))});
+  must(code == SQLITE_DONE, connection_.get(), "list");
+  list_.reset();
+  return rows.size();
 }
 
 }  // namespace troupe::bench

@@ -21,10 +21,12 @@ class kine_client {
 
   /// The new revision; 0 when the compare failed. `expected` 0 creates; an empty value with `erase` deletes.
   std::int64_t write(std::string_view key, std::string_view value, std::int64_t expected, bool erase);
+  /// What kine reads for a list: the newest row of every name below `prefix` that is not deleted, with its value. How many.
+  std::size_t list(std::string_view prefix);
 
  private:
   storage::database connection_;
-  storage::statement newest_, newest_with_value_, insert_;
+  storage::statement newest_, newest_with_value_, insert_, list_;
 };
 
 }  // namespace troupe::bench
