@@ -5,6 +5,7 @@
 #include "actors/apiserver/carrying/pod_paths.hpp"
 #include "actors/apiserver/reads.hpp"
 #include "actors/apiserver/resources/rules/subresources/subresources.hpp"
+#include "actors/apiserver/resources/rules/write.hpp"
 #include "actors/apiserver/respond.hpp"
 #include "actors/apiserver/sinks.hpp"
 #include "actors/apiserver/wire/decode.hpp"
@@ -121,6 +122,13 @@ class gate_state {
       const std::string plural(schema::kinds()[kind].plural);
       lines += (fan.loaded() ? "[+]cache-" + plural + " ok\n" : "[-]cache-" + plural + " failed: loading\n");
       if (!fan.loaded()) waiting += (waiting.empty() ? "" : ", ") + plural;
+    }
+    // Who waits for us and then creates something in one of them shall not be told that there is none.
+    const auto spaces = fans_.find(schema::find("", "v1", "namespaces")->index);
+    if (spaces != fans_.end() && spaces->second.loaded()) {
+      const bool made = std::ranges::all_of(immortal_namespaces, [&](std::string_view one) { return spaces->second.all().find(one) != nullptr; });
+      lines += made ? "[+]poststarthook/start-system-namespaces-controller ok\n" : "[-]poststarthook/start-system-namespaces-controller failed: not finished\n";
+      if (!made) waiting += (waiting.empty() ? "" : ", ") + std::string("system namespaces");
     }
     lines += away_ ? "[-]datastore failed: no leader\n" : "[+]datastore ok\n";
     if (away_) waiting += (waiting.empty() ? "" : ", ") + std::string("datastore");

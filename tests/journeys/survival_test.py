@@ -30,6 +30,25 @@ def test_second_server():
     first.terminate()
 
 
+def test_ready_means_usable():
+    """Who waits for /readyz and then creates an object in the namespace "default" finds that there"""
+    for _ in range(5):
+        server = Node("server", "--disable-agent")
+        until("the admin's kubeconfig is there", lambda: os.path.exists(server.kubeconfig), every=0.001)
+        admin = server.admin()
+
+        def ready():
+            try:
+                return admin.call("GET", "/readyz")[0] == 200
+            except (OSError, http.client.HTTPException):
+                admin.connection.close()
+                return False
+        until("it is ready", ready, every=0.0005)
+        status, said = admin.call("POST", "/api/v1/namespaces/default/configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "first"}})
+        expect(status == 201, (status, said))
+        server.terminate()
+
+
 def test_unwritable_data():
     """a data directory that cannot be one is refused by name"""
     home = folder()

@@ -21,7 +21,7 @@ std::optional<api_error> check_preconditions(const schema::kind& kind, const jso
                           each.word + " in object meta: " + present);
   }
   if (!is_core(kind, "Namespace")) return std::nullopt;
-  for (auto immortal : {"default", "kube-system", "kube-public"})
+  for (auto immortal : immortal_namespaces)
     if (name == immortal) return forbidden(kind, name, "this namespace may not be deleted");
   return std::nullopt;
 }

@@ -16,6 +16,9 @@
 
 namespace troupe::apiserver {
 
+/// Namespaces that are made at the first start and cannot be deleted.
+inline constexpr std::string_view immortal_namespaces[] = {"default", "kube-system", "kube-public"};
+
 struct write_context {
   wall_time now{};
   std::string uid;          ///< Fresh UUID for an object to be created.
