@@ -122,7 +122,9 @@ std::string unexplained(const json& pod, const witnessed::pod_story& story, bool
       const bool ran = dig(c, "state", "running").is_object() || dig(c, "state", "terminated").is_object() || dig(c, "lastState", "terminated").is_object();
       for (const char* reason : {"Pulled", "Created", "Started"})
         if (ran && told(reason + name) == 0) return "no " + (reason + name);
-      if (told("Started" + name) < restarts) return "restarted " + std::to_string(restarts) + " times, and Started was said " + std::to_string(told("Started" + name)) + " times";
+      // An attempt whose answer was lost counts as one, as upstream's: it may lie in the runtime, even have run, and Failed tells of it.
+      if (told("Started" + name) + told("Failed" + name) < restarts)
+        return "restarted " + std::to_string(restarts) + " times, and Started was said " + std::to_string(told("Started" + name)) + ", Failed " + std::to_string(told("Failed" + name)) + " times";
       for (const auto& cause : causes(text_or(dig(c, "state", "waiting", "reason"))))
         if (told(cause + name) == 0 && told(cause) == 0) return name + " waits, and no " + cause + " says why: " + to_text(dig(c, "state"));
       const bool killed = dig(pod, "metadata", "deletionTimestamp").is_string() && dig(c, "state", "terminated").is_object();
