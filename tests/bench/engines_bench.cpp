@@ -24,7 +24,7 @@
 #include "storage/etcd/links.hpp"
 #include "storage/rocksdb/rocksdb.hpp"
 #include "storage/sqlite/sqlite.hpp"
-#include "tests/bench/kine_like.hpp"
+#include "tests/bench/datastore/kine_like.hpp"
 
 using namespace troupe;
 using namespace troupe::storage;

@@ -25,8 +25,8 @@
 
 #include "basis/rng.hpp"
 #include "storage/sqlite/sqlite.hpp"
-#include "tests/bench/idle_bench.hpp"
-#include "tests/bench/kine_like.hpp"
+#include "tests/bench/datastore/idle_bench.hpp"
+#include "tests/bench/datastore/kine_like.hpp"
 
 using namespace troupe;
 using namespace troupe::storage;

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import random
 import shutil
 import subprocess
@@ -189,7 +190,9 @@ def test_quota_of_a_cluster():
         until(f"room at {server.name}", lambda a=admin: writer.write(a, 10)[0] == 201, 120)
     for server in servers:
         server.says("datastore.space_found")
-        expect(server.said().count("datastore.space_exceeded") == 1, server.said())
+        # Once each time: a member that is tidied up later than another can fill the cluster once more.
+        told = re.findall(r"datastore\.space_(exceeded|found)", server.said())
+        expect(told == ["exceeded", "found"] * (len(told) // 2), server.said())
     writer.check(admins[2])
     for server in reversed(servers):
         expect(server.terminate() == 0, server.said())

@@ -1,4 +1,4 @@
-#include "tests/bench/counting_vfs.hpp"
+#include "tests/bench/datastore/counting_vfs.hpp"
 
 #include <sqlite3.h>
 

@@ -1,4 +1,4 @@
-#include "tests/bench/kine_like.hpp"
+#include "tests/bench/datastore/kine_like.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "tests/bench/idle_bench.hpp"
+#include "tests/bench/datastore/idle_bench.hpp"
 
 #include <sys/stat.h>
 
@@ -16,8 +16,8 @@
 #include "basis/rng.hpp"
 #include "storage/rocksdb/rocksdb.hpp"
 #include "storage/sqlite/sqlite.hpp"
-#include "tests/bench/counting_vfs.hpp"
-#include "tests/bench/kine_like.hpp"
+#include "tests/bench/datastore/counting_vfs.hpp"
+#include "tests/bench/datastore/kine_like.hpp"
 
 namespace troupe::bench {
 namespace {
