@@ -10,7 +10,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PATIENCE, Node, address, expect, expect_in, folder, run_binary, until
+from harness import PATIENCE, Node, address, expect, expect_in, folder, run_binary, until  # noqa: E402
+from upkeep import etcd_of_others  # noqa: E402
 
 CHECK_HISTORY = os.environ["CHECK_HISTORY"]
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"
@@ -409,6 +410,28 @@ def test_etcd_of_others():
         for n in nodes:
             if n.process.poll() is None:
                 n.terminate()
+        etcd.kill()
+        etcd.wait()
+
+
+def test_awkward_stores():
+    """an etcd of others of which one address is dead is used; a client certificate that ran out is named with its day"""
+    etcd, live = etcd_of_others()
+    try:
+        half = Node("server", "--disable-agent", "--token", "t", "--datastore-endpoint", f"http://{address()}:2379,{live}").ready()
+        half.kubectl("create", "configmap", "kept")
+        half.kill()
+        again = Node("server", "--disable-agent", "--datastore-endpoint", f"{live},http://{address()}:2379", home=half.home, at=half.at, name=half.name).ready()
+        again.kubectl("get", "configmap", "kept")
+        expect(again.terminate() == 0, again.said())
+        pair = folder("pair")
+        for words in (["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=etcd", "-keyout", "key", "-out", "csr"],
+                      ["x509", "-req", "-in", "csr", "-signkey", "key", "-days", "-1", "-out", "crt"]):
+            subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=pair)
+        ended = Node("server", "--token", "t", "--datastore-endpoint", live, "--datastore-certfile", pair + "/crt", "--datastore-keyfile", pair + "/key")
+        expect(ended.ends() != 0, ended.said())
+        expect_in("--datastore-certfile: the certificate in " + pair + "/crt ran out on ", ended.said())
+    finally:
         etcd.kill()
         etcd.wait()
 
