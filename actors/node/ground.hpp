@@ -21,8 +21,8 @@ struct ground {
   node_name node;
   std::string address;              ///< Of this node, as others reach it.
   store kept_in = store::sqlite;
-  bool joining = false;             ///< Embedded etcd, and a server to ask what this one does not know: it has no data, or
-  bool rejoining = false;           ///< was given another token than it has: the cluster changed it in a way it cannot follow.
+  bool joining = false;             ///< Embedded etcd, and the server named by --server is asked first: there is no data, or `rejoining`.
+  bool rejoining = false;           ///< There is data, and --token is not the one beside it: the cluster may have changed it meanwhile.
   std::string folder;               ///< <data>/server
   bool binds_all() const { return config.bind_address.empty() || config.bind_address == "0.0.0.0" || config.bind_address == "::"; }
   endpoint advertised() const { return {config.advertise_address.empty() ? address : config.advertise_address, config.https_port}; }
