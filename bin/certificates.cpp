@@ -12,8 +12,8 @@
 #include "bin/command_line.hpp"
 #include "bin/question.hpp"
 #include "bin/tools.hpp"
+#include "net/host/claim.hpp"
 #include "net/host/real.hpp"
-#include "net/host/text_socket.hpp"
 #include "net/tls/openssl.hpp"
 
 namespace troupe::bin {
@@ -97,11 +97,12 @@ int rotate(const std::string& folder, const std::vector<std::string>& services) 
       return 2;
     }
   }
-  if (net::fetch_text(folder + "/admin.sock").ok()) {
-    std::fprintf(stderr, "troupe: the node of %s is running: stop it first. (It renews its certificates itself at half of their life.)\n", folder.c_str());
+  const auto files = net::real::make_files();
+  const auto mine = files->exists(folder) ? net::claim_folder(folder, "certificate rotate", system_wall_clock().now()) : result<std::unique_ptr<net::folder_claim>>(errc::not_found, "");
+  if (!mine.ok() && mine.code() != errc::not_found) {
+    std::fprintf(stderr, "troupe: %s. (A node that runs renews its certificates itself at half of their life.)\n", mine.why().note.c_str());
     return 1;
   }
-  const auto files = net::real::make_files();
   const auto time = std::to_string(std::chrono::duration_cast<std::chrono::seconds>(system_wall_clock().now().time_since_epoch()).count());
   std::size_t count = 0;
   for (const auto& one : leafs) {

@@ -18,6 +18,7 @@
 #include "actors/console/callboard.hpp"
 #include "bin/memory.hpp"
 #include "bin/real_world.hpp"
+#include "net/host/claim.hpp"
 #include "net/host/text_socket.hpp"
 
 namespace troupe::bin {
@@ -108,16 +109,21 @@ class ending {
   int signals_;
 };
 
-
 enum class phase : int { running, refused, stopped };
+
+int complain(const std::string& why) {
+  std::fprintf(stderr, "troupe: %s\n", why.c_str());
+  return 1;
+}
 
 /// `trouble`: what stands in the way of a start and may pass by itself, if anything; it is told how long it has been waited for.
 template <class Config, class Start>
 int run(Config config, const run_options& options, Start start, std::optional<std::string> (*trouble)(const rt::world&, const Config&, duration waited) = nullptr) {
-  if (const auto wrong = problems(config); !wrong.empty()) {
-    for (const auto& w : wrong) std::fprintf(stderr, "troupe: %s\n", w.c_str());
-    return 2;
-  }
+  const auto wrong = problems(config);
+  for (const auto& one : wrong) complain(one);
+  if (!wrong.empty()) return 2;
+  const auto mine = net::claim_folder(config.data_folder, options.role, system_wall_clock().now());
+  if (!mine.ok()) return complain(mine.why().note);
   ending end;   // before any thread, so that all of them leave the signals to us
   // What actors report to outlives the world, which waits for them when it dies.
   progress shown(options.quiet);
@@ -145,10 +151,7 @@ int run(Config config, const run_options& options, Start start, std::optional<st
     if (end.asked(250)) return 0;
   }
   auto root = start(world.get(), std::move(config), tell);
-  if (!root.ok()) {
-    std::fprintf(stderr, "troupe: %s\n", root.why().note.c_str());
-    return 1;
-  }
+  if (!root.ok()) return complain(root.why().note);
   std::unique_ptr<net::text_socket> admin;
   if (!options.admin_socket.empty()) {
     // An agent that starts for the first time makes its folders only when it is admitted.

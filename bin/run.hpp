@@ -6,6 +6,7 @@
 namespace troupe::bin {
 
 struct run_options {
+  std::string role;              ///< "server" or "agent": what a second process of the same data directory is told of this one.
   std::string admin_socket;      ///< Where `troupe console` attaches; empty: nowhere.
   bool quiet = false;            ///< No numbered steps on standard output.
 };

@@ -54,6 +54,7 @@ int run_node(node::command what, const std::vector<std::string>& rest) {
   if (read.exit_code) return *read.exit_code;
   set_up_log(read.merged);
   bin::run_options options;
+  options.role = what == node::command::server ? "server" : "agent";
   options.admin_socket = read.merged.admin_socket;
   read.arguments.clear();
   return what == node::command::server ? bin::run_server(std::move(read.merged.server), options)

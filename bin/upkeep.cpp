@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "actors/node/upkeep/migrate.hpp"
+#include "basis/clock.hpp"
 #include "basis/ids.hpp"
 #include "basis/json.hpp"
 #include "basis/yaml.hpp"
@@ -12,6 +13,7 @@
 #include "bin/real_world.hpp"
 #include "bin/run.hpp"
 #include "bin/tools.hpp"
+#include "net/host/claim.hpp"
 
 namespace troupe::bin {
 namespace {
@@ -60,7 +62,9 @@ int carry_out(const std::string& operation, const snapshot_words& with) {
 
 /// Runs what blocks, on main's thread, and prints what came of it.
 template <class Work>
-int carry_out_stopped(Work work) {
+int carry_out_stopped(const std::string& data_folder, const std::string& as, Work work) {
+  const auto mine = net::claim_folder(data_folder, as, system_wall_clock().now());
+  if (!mine.ok()) return complain(mine.why().note);
   real_world world;
   node::observer tell;
   int number = 0;
@@ -79,7 +83,8 @@ int run_reset(node::server_config config) {
     for (const auto& one : wrong) complain(one);
     return 2;
   }
-  return carry_out_stopped([&](const rt::world& in, const node::observer& tell) { return node::reset_server(in, std::move(config), tell); });
+  const auto folder = config.data_folder;
+  return carry_out_stopped(folder, "server --cluster-reset", [&](const rt::world& in, const node::observer& tell) { return node::reset_server(in, std::move(config), tell); });
 }
 
 int run_datastore(const std::vector<std::string>& arguments) {
@@ -104,7 +109,8 @@ int run_datastore(const std::vector<std::string>& arguments) {
   auto config = std::move(read.merged.server);
   config.cluster_init = false;   // it says which store a server keeps; here --from and --to do
   config.datastore_endpoint.clear();
-  return carry_out_stopped([&](const rt::world& in, const node::observer& tell) { return node::migrate_store(in, std::move(config), from, to, tell); });
+  const auto folder = config.data_folder;
+  return carry_out_stopped(folder, "datastore migrate", [&](const rt::world& in, const node::observer& tell) { return node::migrate_store(in, std::move(config), from, to, tell); });
 }
 
 int run_etcd_snapshot(const std::vector<std::string>& arguments) {

@@ -7,7 +7,6 @@
 #include "actors/snapshots/cron.hpp"
 #include "actors/snapshots/manifest.hpp"
 #include "actors/node/upkeep/authorities.hpp"
-#include "actors/node/upkeep/stores.hpp"
 #include "basis/bytes.hpp"
 #include "actors/controllers/node_ipam/pool.hpp"
 #include "actors/egress/routes.hpp"
@@ -269,8 +268,7 @@ result<void> take_joined_bootstrap(const rt::world& in, const ground& on, const 
     if (!shares_authorities(*in.files, on.folder, told))
       return fail(errc::untrusted, "the server at " + to_string(on.config.server) + " is of another cluster: it has no key in common with " + on.folder +
                                        "/tls; to leave this server's cluster for that one, delete its node there and start with an empty --data-dir");
-    auto idle = ensure_idle(in, on.folder, on.kept_in);   // a second process must not touch the first one's files
-    return idle.ok() ? take_files(in, on, told) : idle;
+    return take_files(in, on, told);
   }
   if (auto done = forget_staged(*in.files, on.folder); !done.ok()) return done;
   return membership::apply_bootstrap(*in.files, on.folder, told);

@@ -111,8 +111,6 @@ class server_state {
   }
 
   bool settle() {
-    if (on_.kept_in == store::embedded_etcd && !staged_authorities(*world_->files, on_.folder).is_null())   // a second process must not touch the first one's files
-      if (auto idle = ensure_idle(*world_, on_.folder, on_.kept_in); !idle.ok()) return give_up(idle.why().note), false;
     if (auto adopted = adopt_authorities(*world_, on_.folder); !adopted.ok()) return give_up(adopted.why().note), false;
     auto keys = settle_keys(*world_, on_);
     if (!keys.ok()) return give_up(keys.why().note), false;

@@ -166,7 +166,7 @@ def test_rotate():
     server = Node("server").ready()
     agent = Node("agent", "--server", server.url, "--token", server.token()).ready()
     code, said = run_binary("certificate", "rotate", "--data-dir", server.home + "/data")
-    expect(code == 1 and "is running: stop it first" in said, said)
+    expect(code == 1 and "stop that first" in said, said)
     code, said = run_binary("certificate", "rotate", "-s", "bogus", "--data-dir", server.home + "/data")
     expect(code == 2 and 'no service "bogus"' in said, said)
     leafs = {n: os.path.join(n.home, "data", *path) for n, path in ((server, ("server", "tls", "serving-kube-apiserver")), (agent, ("agent", "client-kubelet")))}

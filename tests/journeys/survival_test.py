@@ -1,8 +1,10 @@
 """What a server survives, and what it refuses to touch: ports, files, signals, sudden death."""
+import glob
 import hashlib
 import http.client
 import os
 import random
+import signal
 import socket
 import sys
 import threading
@@ -22,12 +24,30 @@ def test_port_in_use():
 
 
 def test_second_server():
-    """a second server on the same data is refused and leaves the first alone"""
-    first = Node("server", "--disable-agent").ready()
-    second = Node("server", "--disable-agent", home=first.home)
-    expect(second.ends() == 1, second.said())
-    first.kubectl("get", "namespaces")
-    first.terminate()
+    """a second process on one data directory is refused by name, whichever the engine, and changes nothing; after a kill -9 the next may have it at once"""
+    def state(home):
+        out = {}
+        for below in ("tls", "cred", "token", "agent-token"):
+            for path in [f"{home}/data/server/{below}", *glob.glob(f"{home}/data/server/{below}/**", recursive=True)]:
+                if os.path.isfile(path):
+                    out[path] = (os.stat(path).st_mtime_ns, open(path, "rb").read())
+        return out
+
+    for flags in ([], ["--datastore-endpoint", "rocksdb"], ["--cluster-init"]):
+        first = Node("server", "--disable-agent", *flags).ready()
+        before = state(first.home)
+        expect(before, "there are files to look at")
+        os.kill(first.process.pid, signal.SIGSTOP)   # one that is frozen holds it, too
+        for second in (Node("server", "--disable-agent", *flags, home=first.home), Node("agent", "--server", first.url, "--token", "x", home=first.home)):
+            expect(second.ends() == 1, second.said())
+            expect_in(f"the data directory {first.home}/data is in use by process {first.process.pid} (troupe server, since ", second.said())
+        os.kill(first.process.pid, signal.SIGCONT)
+        expect(state(first.home) == before, "the first one's files were changed")
+        first.kubectl("create", "configmap", "kept")
+        first.kill()
+        again = Node("server", "--disable-agent", *flags, home=first.home, at=first.at, name=first.name).ready()
+        again.kubectl("get", "configmap", "kept")
+        expect(again.terminate() == 0, again.said())
 
 
 def test_ready_means_usable():
