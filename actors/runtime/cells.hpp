@@ -4,6 +4,7 @@
 // The theatre owns the list; an actor and the list share a cell. Writers are the actor's own thread
 // (all but `received`, which every sender bumps). `handled` counts the message in hand too. Slices are timed 1 in 32.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -17,12 +18,31 @@
 
 namespace troupe::rt {
 
+/// A count that every thread adds to. A thread has a place of its own to write, so that no bus is locked; the threads that
+/// come after the first few, which are mostly such as live for one slow call, share the last.
+class shared_count {
+ public:
+  void count() noexcept {
+    const unsigned own = place;
+    if (own - 1 < own_places) [[likely]] places_[own - 1].store(places_[own - 1].load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    else count_slowly();
+  }
+  /// Not of one moment: what others add meanwhile may be in it or not.
+  std::uint64_t total() const noexcept;
+
+ private:
+  static constexpr unsigned own_places = 7;
+  void count_slowly() noexcept;
+  static inline constinit thread_local unsigned place = 0;   // 0: not known yet
+  std::array<std::atomic<std::uint64_t>, own_places + 1> places_{};
+};
+
 struct cell {
   std::uint64_t id = 0, parent = 0;
   std::string name;      ///< The state class's name, e.g. "keeper".
   std::string detail;    ///< What tells it from its siblings, e.g. a kind; may be empty.
   std::string room;      ///< From the namespace of its state class, e.g. "node_password".
-  alignas(64) std::atomic<std::uint64_t> received{0};
+  alignas(64) shared_count received;
   alignas(64) std::atomic<std::uint64_t> handled{0};
   std::atomic<std::uint64_t> slices{0};               ///< Begun; more than ended means that it runs now.
   std::atomic<std::uint64_t> slices_ended{0};

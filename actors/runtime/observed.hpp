@@ -34,7 +34,7 @@ class observed : public Base {
 
   using Base::enqueue;
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* on) override {
-    cell_->received.fetch_add(1, std::memory_order_relaxed);
+    cell_->received.count();
     Base::enqueue(std::move(what), on);
   }
 

@@ -114,3 +114,13 @@ TEST_CASE("errors cross the actor library and come back as they were") {
   CHECK(rt::reason(caf::sec::request_timeout).code == errc::timeout);
   CHECK(rt::reason(caf::sec::request_receiver_down).code == errc::unavailable);
 }
+
+TEST_CASE("what a mailbox received is counted to the last, however many threads send at once") {
+  rt::shared_count count;
+  constexpr std::uint64_t threads = 24, each = 20'000;   // more threads than have places of their own
+  std::vector<std::thread> senders;
+  for (std::uint64_t i = 0; i < threads; ++i)
+    senders.emplace_back([&count] { for (std::uint64_t n = 0; n < each; ++n) count.count(); });
+  for (auto& one : senders) one.join();
+  CHECK(count.total() == threads * each);
+}
