@@ -269,6 +269,7 @@ class shared_shard_state {
     if (!got.ok()) {
       for (auto& wait : asked) wait.answer.deliver(rt::refuse(got.why()));
       if (!following_) shard_retry_ = true;   // news or the next look asks again
+      if (!next_heads_.empty()) ask_head();   // or nobody would, when all who read are waiting here
       return;
     }
     if (!following_) begin_following(*got);

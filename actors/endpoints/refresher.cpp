@@ -8,9 +8,20 @@
 
 namespace troupe::endpoints {
 
-std::vector<endpoint> servers_in(const json& object) {
+namespace {
+std::string doubt_of(std::size_t used, std::size_t nonsense, std::size_t over) {
+  if (used == 0 && nonsense == 0) return "the list of servers is empty; the one before is kept";
+  if (nonsense == 0 && over == 0) return {};
+  return "in the list of servers " + std::to_string(nonsense) + " make no sense and " + std::to_string(over) + " are over the limit; " +
+         (used == 0 ? "the one before is kept" : std::to_string(used) + " are used");
+}
+}  // namespace
+
+std::vector<endpoint> servers_in(const json& object, std::string* doubt) {
   std::vector<endpoint> out;
+  std::size_t nonsense = 0, over = 0;
   const auto& subsets = dig(object, "subsets");
+  if (doubt) *doubt = doubt_of(0, 0, 0);
   if (!subsets.is_array()) return out;
   for (const auto& subset : subsets) {
     const auto &addresses = dig(subset, "addresses"), &ports = dig(subset, "ports");
@@ -19,12 +30,17 @@ std::vector<endpoint> servers_in(const json& object) {
       for (const auto& port : ports) {
         const auto& number = dig(port, "port");
         const auto host = text_or(dig(address, "ip"));
-        if (!number.is_number_unsigned() || number.get<std::uint64_t>() > 65535 || !is_ip_address(host)) continue;
-        if (out.size() == servers_max) return out;
+        if (!number.is_number_unsigned() || number.get<std::uint64_t>() > 65535 || !is_ip_address(host)) {
+          ++nonsense;
+          continue;
+        }
         endpoint at{host, number.get<std::uint16_t>()};
-        if (std::find(out.begin(), out.end(), at) == out.end()) out.push_back(std::move(at));
+        if (std::find(out.begin(), out.end(), at) != out.end()) continue;   // a server may stand in several subsets
+        if (out.size() == servers_max) ++over;
+        else out.push_back(std::move(at));
       }
   }
+  if (doubt) *doubt = doubt_of(out.size(), nonsense, over);
   return out;
 }
 
@@ -32,6 +48,8 @@ std::vector<endpoint> kept_servers(const net::files& on, const std::string& file
   std::vector<endpoint> out;
   const auto text = on.read(file);
   const auto read = text.ok() ? parse_json(*text) : result<json>(text.why());
+  if (text.ok() && (!read.ok() || !dig(*read, "ServerAddresses").is_array()))
+    log::warn("endpoints.kept_list_unreadable", {{"file", file}, {"then", "it is written anew"}});
   if (!read.ok() || text_or(dig(*read, "ServerURL")) != "https://" + to_string(first)) return out;
   const auto& list = dig(*read, "ServerAddresses");
   if (!list.is_array()) return out;
@@ -59,7 +77,7 @@ class refresher_state {
 
   refresher_actor::behavior_type make_behavior() {
     return {
-        [this](client::object_seen& got) { hear(servers_in(*got.object)); },
+        [this](client::object_seen& got) { hear(*got.object); },
         [](client::object_lost&) {},   // an empty list is no list: the old one is better
         [](client::kind_synced) {},
         [this](flush_due due) { if (due.change == changes_) flush(); },
@@ -67,7 +85,11 @@ class refresher_state {
   }
 
  private:
-  void hear(std::vector<endpoint> servers) {
+  void hear(const json& object) {
+    std::string doubt;
+    auto servers = servers_in(object, &doubt);
+    if (doubt != doubt_ && !doubt.empty()) log::warn("endpoints.list_doubted", {{"why", doubt}});
+    doubt_ = std::move(doubt);
     if (servers.empty() || servers == coming_) return;
     coming_ = std::move(servers);
     self_->delayed_send(rt::strong<refresher_actor>(self_), config_.settle, flush_due{++changes_});
@@ -80,7 +102,6 @@ class refresher_state {
     json list = json::array();
     for (const auto& one : settled_) list.push_back(to_string(one)), all += (all.empty() ? "" : ",") + to_string(one);
     log::info("endpoints.servers_settled", {{"servers", all}});
-    if (settled_.size() == servers_max) log::warn("endpoints.servers_cut", {{"servers_max", servers_max}});
     if (!config_.file.empty()) {
       const json kept{{"ServerURL", "https://" + to_string(config_.first)}, {"ServerAddresses", list}};
       if (auto done = world_->files->write(config_.file, to_text(kept) + "\n", 0600); !done.ok())
@@ -95,6 +116,7 @@ class refresher_state {
   settled_actor owner_;
   client::watcher_actor reflector_;
   std::vector<endpoint> coming_, settled_;
+  std::string doubt_;   ///< Of the last list; said once.
   std::uint64_t changes_ = 0;
 };
 

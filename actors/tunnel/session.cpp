@@ -96,9 +96,12 @@ class session_state {
     with.on_end = [me = rt::strong<session_actor>(self_), attempt = attempt_](const error& why) {
       rt::post(me, tunnel_lost{attempt, why});
     };
+    with.streams_max = config_.streams_max;
+    with.on_refusals = [at = with.name](std::string_view why, std::uint64_t count) {
+      log::warn("tunnel.streams_refused", {{"server", at}, {"why", std::string(why)}, {"count", count}});
+    };
     session_ = net::tunnel::open(*world_->shard, std::move(*got.over), std::move(with), dice_.fork("ids"));
-    delay_ = config_.delay_first;
-    told_.clear();
+    opened_ = world_->shard->now();
     log::info("tunnel.connected", {{"server", to_string(server_)}});
     self_->send(owner_, tunnel_state{server_, true, {}});
   }
@@ -108,9 +111,12 @@ class session_state {
   void lose(const tunnel_lost& lost) {
     if (lost.attempt != attempt_) return;
     connection_.reset();
+    const bool was_open = session_ != nullptr;
     session_.reset();
+    // A server that lets us in only to break the tunnel's rules is tried less and less often, as one that does not let us in.
+    if (was_open && world_->shard->now() - opened_ >= config_.delay_max) delay_ = config_.delay_first;
     // Once when it is lost and once for each other reason why it does not come back, not once for each try.
-    if (const auto text = lost.why.text(); text != std::exchange(told_, text)) {
+    if (const auto text = lost.why.text(); text != std::exchange(told_, text) || was_open) {
       log::warn("tunnel.lost", {{"server", to_string(server_)}, {"why", text}});
       self_->send(owner_, tunnel_state{server_, false, text});
     }
@@ -130,6 +136,7 @@ class session_state {
   std::unique_ptr<net::tunnel::session> session_;
   std::uint64_t attempt_ = 0;
   duration delay_{};
+  mono_time opened_{};
   std::string told_;   ///< Why it is away, as said last; empty while it is there.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -126,6 +126,9 @@ class switchboard_state {
     with.on_end = [me = rt::strong<switchboard_actor>(self_), number = line.number](const error& why) {
       rt::post(me, session_ended{number, why});
     };
+    with.on_refusals = [node = with.name](std::string_view why, std::uint64_t count) {
+      log::warn("tunnel.streams_refused", {{"node", node}, {"why", std::string(why)}, {"count", count}});
+    };
     line.session = net::tunnel::open(*world_->shard, std::move(*got.over), std::move(with), dice_.fork(got.node.text));
     log::info("tunnel.session_opened", {{"node", got.node.text}});
     serve_waiting(got.node, *line.session);

@@ -93,14 +93,33 @@ void session_core::on_message(bool binary, std::string_view data) {
   bytes_in += data.size();
   const auto f = decode(data);
   if (!binary || !f) return end({errc::invalid, "the far side does not speak the tunnel's language"});
-  if (f->is(frame_type::data)) return take_data(*f);
-  if (f->is(frame_type::connect)) return take_connect(*f);
-  if (f->is(frame_type::error)) return take_error(*f);
-  if (f->is(frame_type::sync)) return take_sync(*f);
-  const auto l = find(f->connection);
+  take(*f);
+  hold_back();
+}
+
+void session_core::take(const frame& f) {
+  if (f.is(frame_type::data)) return take_data(f);
+  if (f.is(frame_type::connect)) return take_connect(f);
+  if (f.is(frame_type::error)) return take_error(f);
+  if (f.is(frame_type::sync)) return take_sync(f);
+  const auto l = find(f.connection);
   if (!l) return;
-  if (f->is(frame_type::pause)) l->peer_paused = true;
-  if (f->is(frame_type::resume) && std::exchange(l->peer_paused, false)) enqueue(l), pump();
+  if (f.is(frame_type::pause)) l->peer_paused = true;
+  if (f.is(frame_type::resume) && std::exchange(l->peer_paused, false)) enqueue(l), pump();
+}
+
+/// A far side that says what must be answered and does not read the answers is not listened to until it does; if it never
+/// does, its silence ends the session. Honest ends do not come so far: of data only little waits at the carrier.
+void session_core::hold_back() {
+  if (ended_ || held_back_ || over_->unsent() < config_.answers_max) return;
+  held_back_ = true;
+  over_->pause();
+}
+
+void session_core::on_drained() {
+  if (ended_) return;
+  if (std::exchange(held_back_, false)) over_->resume();
+  pump();
 }
 
 void session_core::take_data(const frame& f) {
@@ -126,22 +145,40 @@ void session_core::take_connect(const frame& f) {
   const auto number = f.connection;
   const auto cut = f.payload.find('/');
   if (f.payload.size() > connect_payload_max || cut == std::string_view::npos || lines_.contains(number))
-    return send_error(number, "malformed connect");
-  if (!config_.on_dial) return send_error(number, "connect not allowed");
-  if (lines_.size() >= config_.streams_max) return send_error(number, "too many streams");
+    return refuse(number, "malformed connect");
+  if (!config_.on_dial) return refuse(number, "connect not allowed");
+  // A stream that the far side has given up may still be dialled, or still carry its last words to who was dialled.
+  if (std::max({lines_.size(), relays_.size(), dials_}) >= config_.streams_max) return refuse(number, "too many streams");
   open_line(number, {});
+  ++dials_;
   config_.on_dial({std::string(f.payload.substr(0, cut)), std::string(f.payload.substr(cut + 1))},
                   [me = weak_from_this(), number](result<stream_ptr> got) {
-                    if (auto self = me.lock()) self->carry_out(number, std::move(got));
+                    if (auto self = me.lock()) --self->dials_, self->carry_out(number, std::move(got));
                   });
+}
+
+/// Costs the far side one stream, never the tunnel.
+void session_core::refuse(std::int64_t number, std::string_view why) {
+  send_error(number, why);
+  tell_refusal(why);
+}
+
+void session_core::tell_refusal(std::string_view why) {
+  ++refusals_;
+  const auto now = shard_.now();
+  if (!config_.on_refusals || (refusals_told_ != mono_time{} && now - refusals_told_ < config_.refusals_every)) return;
+  refusals_told_ = now;
+  config_.on_refusals(why, std::exchange(refusals_, 0));
 }
 
 void session_core::carry_out(std::int64_t number, result<stream_ptr> got) {
   const auto l = find(number);
   if (ended_ || !l) return;  // given up meanwhile; the stream dies with `got`
   if (!got.ok()) {
-    send_error_for(l, got.why().note.empty() ? got.why().text() : got.why().note);
+    const auto& why = got.why();
+    send_error_for(l, why.note.empty() ? why.text() : why.note);
     lines_.erase(number);
+    if (why.code == errc::forbidden) tell_refusal(why.note);   // what is allowed and does not answer is nobody's fault
     return;
   }
   relays_[number] = splice(shard_, make_stream(l), std::move(*got), [me = weak_from_this(), number](error) {

@@ -25,9 +25,9 @@ class session_core final : public websocket::sink, public std::enable_shared_fro
   void drop(const line_ptr& l);        ///< The handle is gone.
 
   void on_message(bool binary, std::string_view data) override;
-  void on_ping() override { heard(); }
+  void on_ping() override { heard(), hold_back(); }
   void on_pong() override { heard(); }
-  void on_drained() override { pump(); }
+  void on_drained() override;
   void on_closed(const error& why) override { end(why); }
 
   std::size_t streams() const { return lines_.size(); }
@@ -37,6 +37,10 @@ class session_core final : public websocket::sink, public std::enable_shared_fro
 
  private:
   void heard() { heard_ = shard_.now(); }
+  void hold_back();
+  void take(const frame& f);
+  void refuse(std::int64_t number, std::string_view why);
+  void tell_refusal(std::string_view why);
   void tick();
   void sync();
   void take_data(const frame& f);
@@ -62,9 +66,11 @@ class session_core final : public websocket::sink, public std::enable_shared_fro
   std::map<std::int64_t, std::unique_ptr<relay>> relays_;   ///< What the far side had us dial.
   std::deque<line_ptr> turns_;
   std::int64_t ids_, numbers_ = 1;
-  mono_time heard_{}, synced_{};
+  std::size_t dials_ = 0;                                   ///< Under way for the far side, also those it has given up.
+  std::uint64_t refusals_ = 0;                              ///< Not told yet.
+  mono_time heard_{}, synced_{}, refusals_told_{};
   timer_id timer_ = 0;
-  bool ended_ = false;
+  bool ended_ = false, held_back_ = false;
 };
 
 }  // namespace troupe::net::tunnel

@@ -27,11 +27,16 @@ struct session_config {
   /// note is sent back. Must not call back inside the call.
   std::function<void(const dial_request&, dialer::dialed)> on_dial;
   std::function<void(const error&)> on_end;   ///< Once. The session may be destroyed in here.
+  /// The far side asks for streams that it does not get: why not, the last time, and how many since this was told last.
+  /// At once for the first, then at most once in `refusals_every`, however many there are.
+  std::function<void(std::string_view why, std::uint64_t count)> on_refusals;
   duration ping_every = std::chrono::seconds(5);        ///< Client side.
   duration silence_max = std::chrono::seconds(15);      ///< No frame at all for so long ends the session.
   duration sync_every = std::chrono::seconds(60);       ///< Client side.
   std::size_t receive_max = 2 * 1024 * 1024;            ///< Per stream, then Pause is sent.
-  std::size_t streams_max = 10000;
+  std::size_t streams_max = 10000;                      ///< Open at once; as many dials for the far side may be under way.
+  std::size_t answers_max = 4 * 1024 * 1024;            ///< Unsent, then nothing more is read until the far side reads, too.
+  duration refusals_every = std::chrono::minutes(10);
 };
 
 /// As a dialer it opens streams at the far side; the endpoint is what the far side shall dial. The

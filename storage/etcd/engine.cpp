@@ -316,7 +316,7 @@ std::vector<std::string> problems(const etcd_config& config) {
   if (config.in_flight_bytes_max < value_bytes_max) out.push_back("in_flight_bytes_max is less than one value may have");
   if (config.sent_max == 0) out.push_back("sent_max is 0");
   for (const auto one : {config.attempt_limit, config.operation_limit, config.page_limit, config.status_limit,
-                         config.status_every, config.snapshot_limit})
+                         config.status_every, config.head_doubt, config.snapshot_limit})
     if (one <= duration::zero()) out.push_back("a limit of time is not positive");
   return out;
 }

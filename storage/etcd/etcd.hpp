@@ -23,6 +23,7 @@ struct etcd_config {
   duration page_limit = 5s;              ///< One page of a range; a compaction; a hash of everything.
   duration status_limit = 800ms;         ///< An endpoint that is asked how it is, and does not say.
   duration status_every = 500ms;         ///< How often each endpoint is asked.
+  duration head_doubt = 50ms;            ///< A read of the head that waits so long has etcd's leader asked whether it is there.
   duration snapshot_limit = std::chrono::minutes(10);
   std::size_t in_flight_operations_max = 4'096;        ///< Beyond it: overloaded.
   std::size_t in_flight_bytes_max = 16 * 1024 * 1024;  ///< Beyond it: overloaded, unless nothing is in flight.
@@ -48,7 +49,7 @@ class etcd_engine : public engine {
 /// too_large with a note. Foreign writers may change several keys in one revision: such changes carry the same
 /// `at`, and changes_after never parts them, even beyond `limit`. `previous` is 0 also when the version before was
 /// compacted away. Beyond the head changes_after is `invalid` as far as this engine knows the head.
-/// status().keys is counted every few seconds. read_head answers, while somebody follows, the newest revision that a
+/// status().keys is counted every few seconds. read_head ends `unavailable` once the leader's process is known to be gone. read_head answers, while somebody follows, the newest revision that a
 /// change carries, once the feed has it: what it answers can be waited for. compact keeps no minimum. verify compares
 /// the members' hashes; a difference is `corrupt` when it is still there after two seconds. The destructor waits for what is in flight, at most operation_limit (a backup: snapshot_limit).
 result<std::unique_ptr<engine>> open_etcd(etcd_config config);

@@ -4,7 +4,12 @@
 
 namespace troupe::storage::etcd {
 namespace {
-constexpr duration ask_soon = 100ms, ask_late = 1s;  // Of an endpoint that is bad: at first, and in the end.
+// Of an endpoint that is bad: through an election, then twice as long each time, and in the end.
+constexpr duration ask_at_once = 50ms, ask_late = 1s;
+constexpr int asks_at_once = 20;
+// Of the leader: for its address, for how long it is taken for gone, and again.
+constexpr duration learn_pause = 2s, gone_max = 2s, ask_pause = 10ms;
+constexpr int asks_max = 5;   // A connection that breaks just now says so before a new one is refused.
 }  // namespace
 
 result<std::unique_ptr<endpoint>> make_endpoint(const std::string& url, const etcd_access& access) {
@@ -56,15 +61,16 @@ void links::answered(endpoint& which, const grpc::Status& status, const pb::Stat
   if (!status.ok()) mark(which, endpoint::health::bad, explained(status.error_message(), which.url, which.options, system_wall_clock().now()));
   else if (said.leader() == 0) mark(which, endpoint::health::bad, "it knows no leader");
   else if (said.islearner()) mark(which, endpoint::health::bad, "it is a learner");
-  else mark(which, endpoint::health::good, {});
+  else leader_.named(which, said), mark(which, endpoint::health::good, {});
   if (status.ok() && (&which == good() || file_bytes_ == 0)) file_bytes_ = static_cast<std::uint64_t>(said.dbsize());
   ask_later(which);
 }
 
 void links::ask_later(endpoint& which) {
   if (stopped_) return;
-  const auto wait = which.now == endpoint::health::good ? config_.status_every
-                                                        : std::min(ask_soon * (1 << std::min(which.misses, 4)), ask_late);
+  const bool good = which.now == endpoint::health::good;
+  const auto wait = good ? (leader_gone().empty() ? config_.status_every : ask_at_once)
+                         : std::min(ask_at_once * (1 << std::clamp(which.misses - asks_at_once, 0, 5)), ask_late);
   which.next = loop_.after(wait, [this, &which] { ask(which); });
 }
 
@@ -80,6 +86,15 @@ void links::suspect(endpoint& which, const std::string& why) {
   which.now = endpoint::health::unknown;
   which.trouble = why;
   ask(which);
+}
+
+void links::doubt_leader(task then) {
+  leader_.doubt([this, then = std::move(then)]() mutable {
+    if (!leader_gone().empty())
+      for (auto& one : ends_)
+        if (one->now == endpoint::health::good) ask(*one);   // and often from now on: they will name the next
+    then();
+  });
 }
 
 endpoint* links::good() const {
@@ -140,6 +155,71 @@ std::string links::trouble() const {
   for (const auto& one : ends_)
     if (!one->trouble.empty()) return one->url + ": " + one->trouble;
   return "no endpoint of etcd has answered yet";
+}
+
+// --- the leader ------------------------------------------------------------------------------------------------
+
+void leader::named(endpoint& by, const pb::StatusResponse& said) {
+  if (said.leader() == 0 || said.raftterm() < term_) return;
+  if (said.leader() != id_ || said.raftterm() != term_) {
+    id_ = said.leader();
+    term_ = said.raftterm();
+    at_ = nullptr;
+    learn_due_ = gone_until_ = {};
+  }
+  if (at_ != nullptr || said.header().member_id() == id_ || loop_.now() < learn_due_) return;
+  learn_due_ = loop_.now() + learn_pause;
+  learn(by);
+}
+
+void leader::learn(endpoint& by) {
+  rpc::call<pb::MemberListResponse>(
+      loop_, config_.status_limit,
+      [&by](grpc::ClientContext* context, grpc::CompletionQueue* on) {
+        return by.cluster->PrepareAsyncMemberList(context, pb::MemberListRequest(), on);
+      },
+      [this](const grpc::Status& status, pb::MemberListResponse& said) {
+        const auto& all = said.members();
+        const auto it = std::find_if(all.begin(), all.end(), [this](const auto& one) { return one.id() == id_; });
+        if (!status.ok() || it == all.end() || it->clienturls().empty()) return;
+        if (auto made = make_endpoint(it->clienturls(0), config_.access); made.ok()) prove(std::move(*made));
+      });
+}
+
+void leader::prove(const std::shared_ptr<endpoint>& at) {
+  rpc::call<pb::StatusResponse>(
+      loop_, config_.status_limit,
+      [at](grpc::ClientContext* context, grpc::CompletionQueue* on) {
+        return at->maintenance->PrepareAsyncStatus(context, pb::StatusRequest(), on);
+      },
+      [this, at](const grpc::Status& status, const pb::StatusResponse& said) {
+        if (status.ok() && said.header().member_id() == id_) at_ = at;
+      });
+}
+
+void leader::doubt(task then) {
+  if (at_ == nullptr) return then();
+  ask(at_, asks_max, std::move(then));
+}
+
+void leader::ask(const std::shared_ptr<endpoint>& at, int left, task then) {
+  // A try that met the process while it was dying was cut, not refused; gRPC would repeat that answer until its next try is due.
+  grpc::experimental::ChannelResetConnectionBackoff(at->channel.get());
+  rpc::call<pb::StatusResponse>(
+      loop_, config_.status_limit,
+      [at](grpc::ClientContext* context, grpc::CompletionQueue* on) {
+        return at->maintenance->PrepareAsyncStatus(context, pb::StatusRequest(), on);
+      },
+      [this, at, left, then = std::move(then)](const grpc::Status& status, const pb::StatusResponse&) mutable {
+        if (at != at_ || status.error_code() != grpc::StatusCode::UNAVAILABLE) return then();
+        if (status.error_message().find("refused") != std::string::npos) {
+          gone_ = "etcd's leader at " + at->url + " refuses connections, and there is no other yet";
+          gone_until_ = loop_.now() + gone_max;
+          return then();
+        }
+        if (left == 1) return then();
+        loop_.after(ask_pause, [this, at, left, then = std::move(then)]() mutable { ask(at, left - 1, std::move(then)); });
+      });
 }
 
 }  // namespace troupe::storage::etcd

@@ -44,12 +44,38 @@ struct endpoint {
 };
 result<std::unique_ptr<endpoint>> make_endpoint(const std::string& url, const etcd_access& access);
 
+/// Whether the process of etcd's leader is gone. Followers notice a dead leader by its silence, after an election timeout or two, and
+/// a read that has to ask it waits so long. A process that was killed refuses connections at once: that is asked here when a
+/// read waits. Silence proves nothing here; to judge it is etcd's own business. docs/decisions/120.
+class leader {
+ public:
+  leader(rpc::loop& on, const etcd_config& config) : loop_(on), config_(config) {}
+  /// `by` is well, and says whom it follows. It is asked for that one's address.
+  void named(endpoint& by, const pb::StatusResponse& said);
+  /// Asks the leader itself whether it is there; then runs `then`, gone() knows the answer.
+  void doubt(task then);
+  /// Why it is taken for gone; empty otherwise. Forgotten when another is named, or the same in another term, and after a while.
+  std::string gone() const { return loop_.now() < gone_until_ ? gone_ : std::string(); }
+
+ private:
+  void learn(endpoint& by);
+  void prove(const std::shared_ptr<endpoint>& at);
+  void ask(const std::shared_ptr<endpoint>& at, int left, task then);
+
+  rpc::loop& loop_;
+  const etcd_config& config_;
+  std::uint64_t id_ = 0, term_ = 0;
+  std::shared_ptr<endpoint> at_;      ///< Only once it has answered there as the leader: who advertises what nobody reaches is not gone.
+  mono_time learn_due_{}, gone_until_{};
+  std::string gone_;
+};
+
 class links {
  public:
   /// What must be done with the first good endpoint before anybody gets one; answers whether it was.
   using preparation = callback<void(endpoint&, callback<void(bool)>)>;
   links(rpc::loop& on, const etcd_config& config, std::vector<std::unique_ptr<endpoint>> ends)
-      : loop_(on), config_(config), ends_(std::move(ends)) {}
+      : loop_(on), config_(config), ends_(std::move(ends)), leader_(on, config) {}
 
   /// `news` runs whenever an endpoint has said how it is; true when the standing changed by it.
   using health_news = callback<void(bool standing_changed)>;
@@ -64,6 +90,10 @@ class links {
   /// A call to `which` failed in a way that another endpoint might not.
   void suspect(endpoint& which, const std::string& why);
   const std::vector<std::unique_ptr<endpoint>>& all() const { return ends_; }
+  /// Whether the leader's process is there is asked; `then` runs when leader_gone() knows.
+  void doubt_leader(task then);
+  /// Why it is taken for gone, until the endpoints name the next; empty otherwise.
+  std::string leader_gone() const { return leader_.gone(); }
   /// The first endpoint's trouble, or another's; for notes.
   std::string trouble() const;
   storage::standing standing() const { return standing_; }
@@ -86,6 +116,7 @@ class links {
   rpc::loop& loop_;
   const etcd_config& config_;
   std::vector<std::unique_ptr<endpoint>> ends_;
+  leader leader_;
   preparation prepare_;
   health_news news_;
   bool preparing_ = false, prepared_ = false, stopped_ = false;

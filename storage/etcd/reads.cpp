@@ -130,6 +130,7 @@ void reads::ask_head() {
   if (!asked_.empty() || waiting_.empty()) return;
   asked_.swap(waiting_);
   const auto until = core_.loop.now() + core_.config.operation_limit;
+  if (const auto gone = core_.ways.leader_gone(); !gone.empty()) return head_known(fail(errc::unavailable, gone), until);
   core_.ways.choose(until, false, [this, until](endpoint* at) {
     if (at == nullptr) return head_known(fail(errc::unavailable, core_.ways.trouble()), until);
     ask_head_at(*at, until);
@@ -140,13 +141,17 @@ void reads::ask_head_at(endpoint& at, mono_time until) {
   pb::RangeRequest request;
   request.set_key(std::string(fence_key));
   request.set_count_only(true);
+  const auto question = open_ = ++questions_;
+  doubt_leader(question, until);
   rpc::call<pb::RangeResponse>(
       core_.loop, core_.config.attempt_limit,
       [&at, &request](grpc::ClientContext* context, grpc::CompletionQueue* on) {
         require_leader(*context);
         return at.kv->PrepareAsyncRange(context, request, on);
       },
-      [this, &at, until](const grpc::Status& status, pb::RangeResponse& said) {
+      [this, &at, until, question](const grpc::Status& status, pb::RangeResponse& said) {
+        if (question != open_) return;   // Who waited for it has been told that the leader is gone.
+        core_.loop.cancel(doubt_);
         if (status.ok()) {
           core_.seen(said.header());
           return head_known(said.header().revision(), until);
@@ -161,7 +166,20 @@ void reads::ask_head_at(endpoint& at, mono_time until) {
       });
 }
 
+/// etcd's followers wait for a leader that is gone until its silence has lasted; who reads meanwhile is told at once.
+void reads::doubt_leader(std::uint64_t question, mono_time until) {
+  doubt_ = core_.loop.after(core_.config.head_doubt, [this, question, until] {
+    core_.ways.doubt_leader([this, question, until] {
+      if (question != open_) return;
+      const auto gone = core_.ways.leader_gone();
+      if (gone.empty()) doubt_leader(question, until);
+      else head_known(fail(errc::unavailable, gone), until);
+    });
+  });
+}
+
 void reads::head_known(result<revision> raw, mono_time until) {
+  open_ = 0;
   auto some = std::exchange(asked_, {});
   for (auto& done : some) {
     auto last = [this, done = std::move(done)](result<revision> what) {

@@ -40,11 +40,14 @@ class reads {
   void finish(const job_ptr& of, result<page> what);
   void ask_head();
   void ask_head_at(endpoint& at, mono_time until);
+  void doubt_leader(std::uint64_t question, mono_time until);
   void head_known(result<revision> raw, mono_time until);
 
   core& core_;
   feed& feed_;
   std::vector<engine::head_done> waiting_, asked_;   ///< For the next shared read; for the one under way.
+  std::uint64_t questions_ = 0, open_ = 0;           ///< Which question to an endpoint asked_ waits for; 0 for none.
+  rpc::loop::timer doubt_{};
 };
 
 }  // namespace troupe::storage::etcd

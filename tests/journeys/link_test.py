@@ -1,7 +1,8 @@
 """J2 and J3 with real processes: agents whose servers die, freeze, fall silent, leave and come, under load through the balancer.
 
-Stalls are printed as histograms and never judged: the machine may be busy. What is judged: no request fails while one
-server lives (one retry, as clients do), no watch has a gap, and agents find their servers again.
+Stalls are printed as histograms, of reads and of writes apart, and never judged: the machine may be busy. What is judged: no read
+fails while one server lives (one retry, as clients do), no write fails for good (it waits for the datastore's next leader), no watch
+has a gap, and agents find their servers again.
 
   TROUPE_AGENTS=n   as many agents (default 2);  TROUPE_RATE=n  requests per second through each (default 100)
 """
@@ -20,6 +21,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cluster_test import Server, listed, stop_all
+from partition_test import etcd_leader
 from harness import PATIENCE, Node, address, expect, expect_in, run_binary, until, write
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -94,18 +96,19 @@ class Asker(threading.Thread):
     def __init__(self, agent, context, per_second):
         super().__init__(daemon=True)
         self.agent, self.context, self.pause = agent, context, 1 / per_second
-        self.took, self.failed, self.retried, self.stopping = [], [], 0, threading.Event()
+        self.took, self.failed, self.retried, self.cached, self.stopping = [], [], 0, 0, threading.Event()
         self.connection = None
         self.start()
 
-    def once(self):
+    def once(self, method="GET", name="read-me", said=None):
         if self.connection is None:
             self.connection = http.client.HTTPSConnection(self.agent.at, 6444, context=self.context, timeout=10)
         try:
-            self.connection.request("GET", MAPS + "/read-me")
+            self.connection.request(method, f"{MAPS}/{name}", said, {"Content-Type": "application/json"} if said else {})
             answer = self.connection.getresponse()
             body = answer.read()
-            if answer.status == 200 and b"read-me" in body:
+            self.cached += "the datastore has no leader" in answer.headers.get("Warning", "")
+            if answer.status == 200 and name.encode() in body:
                 return ""
             return f"{answer.status} {body[:200]!r}"
         except (OSError, http.client.HTTPException) as why:
@@ -122,6 +125,23 @@ class Asker(threading.Thread):
                 again = self.once()
                 if again:
                     self.failed.append(f"at {began:.2f}: {why}, then {again}")
+            self.took.append((began, time.monotonic() - began))
+
+
+class Changer(Asker):
+    """Writes one object again and again, each time until it is written: after a leader of the datastore comes the next."""
+
+    def run(self):
+        for n in itertools.count(1):
+            if self.stopping.wait(self.pause):
+                return
+            began = time.monotonic()
+            while why := self.once("PUT", "write-me", json.dumps({"metadata": {"name": "write-me"}, "data": {"v": f"{self.agent.at} {n}"}})):
+                self.retried += 1
+                if time.monotonic() - began > PATIENCE:
+                    self.failed.append(f"at {began:.2f}, for {PATIENCE:.0f} s: {why}")
+                    return
+                time.sleep(0.05)
             self.took.append((began, time.monotonic() - began))
 
 
@@ -182,6 +202,7 @@ class Load:
         expect(code == 200, got)
         self.watcher = Watcher(agents[0], context, got["metadata"]["resourceVersion"])
         self.askers = [Asker(a, context, per_second / 4) for a in agents for _ in range(4)]
+        self.changers = [Changer(a, context, 10) for a in agents]
         self.written = []
 
     def write(self, server, count=10):
@@ -195,19 +216,21 @@ class Load:
     def end(self, what, since, alive=True):
         until("the watch has told all", lambda: self.watcher.broken or set(self.written) <= set(self.watcher.names))
         self.watcher.stopping.set()
-        for a in self.askers:
+        for a in self.askers + self.changers:
             a.stopping.set()
-        for a in self.askers:
+        for a in self.askers + self.changers:
             a.join()
         told = [n for n in self.watcher.names if n in set(self.written)]
         expect(not self.watcher.broken, self.watcher.broken)
         expect(told == self.written, f"the watch told {len(told)} of {len(self.written)}, in order: {told == self.written}")
-        failed = [f for a in self.askers for f in a.failed]
+        failed = [f for a in self.askers + self.changers for f in a.failed]
         expect(not failed, f"{len(failed)} requests failed although a server lived: {failed[:3]}\n" + self.askers[0].agent.said()[-3000:])
-        took = [t for a in self.askers for b, t in a.took if b > since - 0.5]
-        rows = [sum(low <= t < high for t in took) for low, high in zip((0, *EDGES), EDGES)]
-        print(f"    {what}: {sum(len(a.took) for a in self.askers)} requests, {sum(a.retried for a in self.askers)} asked twice, watch cut {self.watcher.cuts} times and begun anew {self.watcher.relisted}, "
-              f"longest {max(took):.2f} s; s: " + " ".join(f"<{e:g}:{n}" for e, n in zip(EDGES, rows) if n), flush=True)
+        print(f"    {what}: watch cut {self.watcher.cuts} times and begun anew {self.watcher.relisted}", flush=True)
+        for kind, those in (("reads", self.askers), ("writes", self.changers)):
+            took = [t for a in those for b, t in a.took if b > since - 0.5]
+            rows = [sum(low <= t < high for t in took) for low, high in zip((0, *EDGES), EDGES)]
+            print(f"      {sum(len(a.took) for a in those)} {kind}, {sum(a.retried for a in those)} asked again, {sum(a.cached for a in those)} answered from a cache without a leader, "
+                  f"longest {max(took, default=0):.2f} s; s: " + " ".join(f"<{e:g}:{n}" for e, n in zip(EDGES, rows) if n), flush=True)
 
 
 def others(servers, one):
@@ -217,6 +240,12 @@ def others(servers, one):
 def current(agent, servers):
     name = status(agent)["current"]
     return next(s for s in servers if f"{s.seen_at}:6443" == name)
+
+
+def following(c):
+    """A server that is used, if it can be, and whose datastore does not lead."""
+    used, leading = current(c.agents[0], c.servers), etcd_leader(c.servers)
+    return used if used is not leading else others(c.servers, leading)[0]
 
 
 class Cast:
@@ -232,8 +261,9 @@ class Cast:
         for s in self.servers:
             s.seen_at = s.at
         self.servers[2].seen_at = behind
-        code, got = first.admin().call("POST", MAPS, {"metadata": {"name": "read-me"}})
-        expect(code == 201, got)
+        for name in ("read-me", "write-me"):
+            code, got = first.admin().call("POST", MAPS, {"metadata": {"name": name}})
+            expect(code == 201, got)
         self.whole()
         self.agents = [Node("agent", "--server", s.url, "--token", first.token()) for s in (self.servers * 9)[:int(os.environ.get("TROUPE_AGENTS", "2"))]]
         for a in self.agents:
@@ -290,7 +320,7 @@ def disturb(what, begin, end, victim=None):
     c.settled()
     load = Load(c.agents, c.servers)
     until("requests", lambda: all(len(a.took) > 20 for a in load.askers))
-    victim = current(c.agents[0], c.servers) if victim is None else c.servers[victim]
+    victim = current(c.agents[0], c.servers) if victim is None else victim(c) if callable(victim) else c.servers[victim]
     living = others(c.servers, victim)[0]
     load.write(living)
     since = time.monotonic()
@@ -309,7 +339,13 @@ def disturb(what, begin, end, victim=None):
 
 def test_kill():
     """a server is killed under load: no request fails, the watch goes on, and the server is used again when it is back"""
-    disturb("kill -9", lambda c, s: s.kill(), lambda c, s: c.again(s).ready())
+    disturb("kill -9 of one that follows", lambda c, s: s.kill(), lambda c, s: c.again(s).ready(),
+            victim=following)
+
+
+def test_kill_of_the_leader():
+    """the server whose datastore leads is killed under load: reads go on before another leads, writes when one does"""
+    disturb("kill -9 of the datastore's leader", lambda c, s: s.kill(), lambda c, s: c.again(s).ready(), victim=lambda c: etcd_leader(c.servers))
 
 
 def test_freeze():

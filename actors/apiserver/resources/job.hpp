@@ -19,6 +19,9 @@ inline constexpr unsigned generate_tries_max = 8;
 // How often a refusal looks at what other servers wrote before it stands: the namespaces' keeper tells us of a new
 // namespace in its own time.
 inline constexpr unsigned looks_max = 1, namespace_looks_max = 3;
+// A datastore between two leaders has one again within a second: writes wait there, and looks as long.
+inline constexpr unsigned waits_max = 8;
+inline constexpr auto wait_pause = std::chrono::milliseconds(125);
 inline constexpr auto reload_pause = std::chrono::milliseconds(500);
 
 /// One write on its way. Shared by the continuations of its commits.
@@ -32,7 +35,7 @@ struct job : std::enable_shared_from_this<job> {
   allocation_grant grant;
   bool reserved = false;
   std::shared_ptr<const storage::claims> claims;   ///< What the write takes and gives back, where servers share a store.
-  unsigned looks = 0;
+  unsigned looks = 0, waits = 0;
   bool about_namespace = false;   ///< What was refused last was the namespace.
   bool certain = false;           ///< The datastore itself refused: looking again is useless.
 };

@@ -223,7 +223,9 @@ class kind_keeper_state {
             self_->delayed_send(rt::strong<kind_keeper_actor>(self_), wait, attempt_due{j});
           });
         }, [this, j](caf::error& why) {
-          refuse(*j, unavailable("the datastore is away: " + rt::reason(why).note));
+          if (j->waits++ == waits_max) return refuse(*j, unavailable("the datastore is away: " + rt::reason(why).note));
+          --j->looks;   // it has not been one
+          self_->delayed_send(rt::strong<kind_keeper_actor>(self_), wait_pause, attempt_due{j});
         });
   }
   void answer(job& j, model::document_ptr doc) {

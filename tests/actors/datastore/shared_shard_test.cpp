@@ -187,6 +187,23 @@ TEST_CASE("without a leader writes and heads are refused at once with a sentence
   }
 }
 
+TEST_CASE("who asks for the head while a question that fails is under way is answered too, also when nobody asks after it") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    rig r(seed);
+    r.store.lose_leader();   // nobody has noticed
+    std::vector<testing::answer_box<storage::revision>> heads;
+    for (int i = 0; i < 5; ++i) {
+      heads.push_back(r.on.begin<storage::revision>(r.a, read_head{}));
+      r.on.run.run_for(50us);
+    }
+    r.on.run.run_for(2s);
+    for (const auto& one : heads) {
+      REQUIRE(one->has_value());
+      CHECK((*one)->code() == errc::unavailable);
+    }
+  }
+}
+
 TEST_CASE("followers of a feed that a compaction was quicker than are told so, and what comes later they hear again") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     rig r(seed);

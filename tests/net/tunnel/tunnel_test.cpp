@@ -4,26 +4,13 @@
 #include <map>
 #include <vector>
 
-#include "net/tunnel/frame.hpp"
-#include "tests/net/stage.hpp"
+#include "tests/net/tunnel/ends.hpp"
 
 using namespace troupe;
 using namespace troupe::net;
+using test::by_hand, test::echo, test::plain_masks;
 
 namespace {
-
-struct plain_masks : entropy {
-  std::string draw(std::size_t count) override { return std::string(count, '\x5a'); }
-};
-
-/// A service that says everything back.
-struct echo : stream_sink {
-  explicit echo(stream_ptr s) : stream(std::move(s)) { stream->start(this); }
-  void on_data(std::string_view data) override { stream->write(data); }
-  void on_closed(const error&) override { over = true; }
-  stream_ptr stream;
-  bool over = false;
-};
 
 /// A server's and an agent's end of one tunnel; the agent dials services of its own network.
 struct tunnelled {
@@ -68,36 +55,6 @@ struct tunnelled {
   std::unique_ptr<listener> door;
   bool hold = false;
   std::unique_ptr<tunnel::session> server, agent;
-};
-
-/// A server's end against a peer that writes frames by hand, as a K3s agent would.
-struct by_hand : websocket::sink {
-  explicit by_hand(tunnel::session_config with = {}) {
-    auto ends = test::connect(*at);
-    with.name = "node-b";
-    with.on_end = [this](const error& why) { end = why; };
-    server = tunnel::open(at->on(), websocket::wrap(at->on(), std::move(ends.far), websocket::role::server, masks), with, rng(1));
-    peer = websocket::wrap(at->on(), std::move(ends.near), websocket::role::client, masks);
-    peer->start(this);
-  }
-  void on_message(bool binary, std::string_view data) override {
-    CHECK(binary);
-    const auto f = tunnel::decode(data);
-    REQUIRE(f.has_value());
-    frames.push_back(std::to_string(f->type) + " " + std::to_string(f->connection) + " " + std::string(f->payload.substr(0, 80)));
-  }
-  void on_closed(const error&) override { ++closes; }
-  void say(std::int64_t connection, tunnel::frame_type type, std::string_view payload) {
-    peer->send(true, tunnel::encode(7, connection, type, payload));
-    at->settle();
-  }
-  std::unique_ptr<test::stage> at = test::make_sim_stage();
-  plain_masks masks;
-  std::vector<std::string> frames;
-  int closes = 0;
-  std::optional<error> end;
-  std::unique_ptr<tunnel::session> server;
-  websocket::connection_ptr peer;
 };
 
 }  // namespace

@@ -303,6 +303,56 @@ TEST_CASE("a watch whose member is killed or frozen goes on elsewhere") {
   check();
 }
 
+namespace {
+/// Asks `e` for the head until it says that the leader has gone; "" when it never does.
+std::string told_gone(engine& e, int tries) {
+  for (int i = 0; i < tries; ++i) {
+    answer<result<revision>> out;
+    e.read_head(out.take());
+    const auto said = out.get(here);
+    if (!said.ok() && said.why().note.find("refuses connections") != std::string::npos) return said.why().note;
+    ::poll(nullptr, 0, 20);
+  }
+  return {};
+}
+/// Of the follower that is not the leader, alone, with the limits of production.
+etcd_config behind(const etcd_stage& etcd, std::size_t leader) {
+  etcd_config out;
+  out.access = etcd.access((leader + 1) % 3);
+  out.access.endpoints.resize(1);
+  return out;
+}
+}  // namespace
+
+TEST_CASE("who reads while the leader's process is gone is told so, and under the next leader all goes on") {
+  etcd_stage etcd(3, {}, 5s);   // so long nobody else can lead
+  auto through = *open_cluster(etcd.access());
+  wait_ready(*open_ready(config_for(etcd.access())));
+  const auto leader = leader_of(etcd, *through);
+  auto e = open_ready(behind(etcd, leader));
+  REQUIRE(commit_soon(*e, create("/registry/a", "1")).what == outcome::kind::committed);
+  ::poll(nullptr, 0, 1500);   // within two statuses the leader's address is known
+  etcd.kill(leader);
+  CHECK(told_gone(*e, 20).find(etcd[leader].client_url) != std::string::npos);
+  wait_ready(*e);
+  CHECK(leader_of(etcd, *through) != leader);
+  CHECK(commit_soon(*e, create("/registry/b", "1")).what == outcome::kind::committed);
+  CHECK(range_soon(*e, {}).records.size() == 2);
+}
+
+TEST_CASE("a leader that is silent and whose process is there is never told to be gone") {
+  etcd_stage etcd(3);
+  auto through = *open_cluster(etcd.access());
+  wait_ready(*open_ready(config_for(etcd.access())));
+  const auto leader = leader_of(etcd, *through);
+  auto e = open_ready(behind(etcd, leader));
+  ::poll(nullptr, 0, 1500);
+  etcd.signal(leader, SIGSTOP);
+  CHECK(told_gone(*e, 20).empty());
+  wait_ready(*e);
+  etcd.signal(leader, SIGCONT);
+}
+
 TEST_CASE("without a quorum writes and reads are surely not done, and it is known when it is over") {
   etcd_stage etcd(3);
   auto e = open_ready(config_for(etcd.access()));

@@ -69,7 +69,7 @@ class etcd_rig final : public rig {
 };
 }  // namespace
 
-etcd_stage::etcd_stage(std::size_t members, etcd_files files) : folder_(memory_folder()), files_(std::move(files)) {
+etcd_stage::etcd_stage(std::size_t members, etcd_files files, duration election) : folder_(memory_folder()), files_(std::move(files)), election_(election) {
   for (std::size_t i = 0; i < members; ++i) (void)add();
   for (std::size_t i = 0; i < members; ++i) start(i);
   state_ = "existing";
@@ -99,7 +99,7 @@ void etcd_stage::start(std::size_t which) {
                                  "--listen-client-urls", me.client_url, "--advertise-client-urls", me.client_url,
                                  "--listen-peer-urls", me.peer_url, "--initial-advertise-peer-urls", me.peer_url,
                                  "--initial-cluster", all, "--initial-cluster-state", state_,
-                                 "--heartbeat-interval", "50", "--election-timeout", "500", "--max-request-bytes", "2097152",
+                                 "--heartbeat-interval", "50", "--election-timeout", std::to_string(election_ / 1ms), "--max-request-bytes", "2097152",
                                  "--logger", "zap", "--log-outputs", me.folder + ".log"};
   if (!files_.ca.empty())
     for (const auto& word : {std::string("--trusted-ca-file"), files_.ca, std::string("--cert-file"), files_.certificate,

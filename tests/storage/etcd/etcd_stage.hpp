@@ -25,7 +25,7 @@ struct etcd_member {
 /// Members that know one another. Their end is the end of the processes.
 class etcd_stage {
  public:
-  explicit etcd_stage(std::size_t members = 1, etcd_files files = {});
+  explicit etcd_stage(std::size_t members = 1, etcd_files files = {}, duration election = 500ms);
   etcd_stage(const etcd_stage&) = delete;
   ~etcd_stage();
 
@@ -45,6 +45,7 @@ class etcd_stage {
  private:
   std::string folder_;
   etcd_files files_;
+  duration election_;
   std::vector<etcd_member> members_;
   std::string state_ = "new";
 };
