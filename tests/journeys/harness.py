@@ -29,6 +29,7 @@ _numbers = itertools.count(1)
 _folder = tempfile.mkdtemp(prefix="troupe-journey-")
 _alive = []
 _nodes = []   # of the test that runs
+_contexts = {}   # of TLS, by the kubeconfig that they come from
 TAIL_LINES = 40   # of each node's output, when its test fails
 
 
@@ -188,12 +189,13 @@ class Admin:
     def __init__(self, node):
         with open(node.kubeconfig, encoding="utf-8") as f:
             text = f.read()
-        data = {k: base64.b64decode(v) for k, v in re.findall(r"([a-z-]+-data): \"?([A-Za-z0-9+/=]+)", text)}
-        ca = write(os.path.join(folder("tls"), "ca"), data["certificate-authority-data"])
-        pair = write(os.path.join(folder("tls"), "pair"), data["client-certificate-data"] + b"\n" + data["client-key-data"])
-        context = ssl.create_default_context(cafile=ca)
-        context.load_cert_chain(pair)
-        self.connection = http.client.HTTPSConnection(node.at, 6443, context=context, timeout=PATIENCE)
+        if text not in _contexts:   # who waits makes one connection after the other; its files cost more than its handshake
+            data = {k: base64.b64decode(v) for k, v in re.findall(r"([a-z-]+-data): \"?([A-Za-z0-9+/=]+)", text)}
+            ca = write(os.path.join(folder("tls"), "ca"), data["certificate-authority-data"])
+            pair = write(os.path.join(folder("tls"), "pair"), data["client-certificate-data"] + b"\n" + data["client-key-data"])
+            _contexts[text] = ssl.create_default_context(cafile=ca)
+            _contexts[text].load_cert_chain(pair)
+        self.connection = http.client.HTTPSConnection(node.at, 6443, context=_contexts[text], timeout=PATIENCE)
         self.warning = ""
 
     def call(self, method, path, body=None, kind="application/json"):
