@@ -34,12 +34,13 @@ def wait_for(what, patience=PATIENCE, every=0.05):
 
 
 class Tally:
-    """Counts checks; each is one sentence. Thread-safe."""
+    """Counts checks; each is one sentence. What was seen, or who tells it, is for those that fail. Thread-safe."""
 
     def __init__(self):
         self.lock, self.passed, self.failed = threading.Lock(), 0, 0
 
     def check(self, sentence, holds, seen=""):
+        seen = "" if holds else seen() if callable(seen) else seen
         with self.lock:
             if holds:
                 self.passed += 1
@@ -124,11 +125,13 @@ class Cluster:
         self.processes.append(p)
         return p.start()
 
+    def kubectl_environment(self, server, home):
+        """It lives for a moment: collecting garbage would be half of what it costs, threads a sixth."""
+        return {"PATH": os.environ.get("PATH", ""), "HOME": self.path(home), "KUBECONFIG": server.kubeconfig, "LC_ALL": "C", "GOGC": "off", "GOMAXPROCS": "1"}
+
     def kubectl(self, server, *args, binary=None, stdin=None, home="home", timeout=2 * PATIENCE):
         """(exit code, standard output, standard error)."""
-        env = {"PATH": os.environ.get("PATH", ""), "HOME": self.path(home), "KUBECONFIG": server.kubeconfig, "LC_ALL": "C",
-               "GOGC": "off", "GOMAXPROCS": "1"}   # it lives for a moment: collecting garbage is half of what it would cost, threads a sixth
-        done = subprocess.run([binary or self.kubectl_path, *args], input=stdin, env=env, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run([binary or self.kubectl_path, *args], input=stdin, env=self.kubectl_environment(server, home), capture_output=True, text=True, timeout=timeout)
         return done.returncode, done.stdout, done.stderr
 
     def https(self, server, path, method="GET", body=None, headers=None, identity=None):

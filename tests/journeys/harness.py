@@ -24,10 +24,12 @@ from loopback import address  # noqa: E402
 
 BINARY = os.environ.get("TROUPE") or (sys.argv[1] if len(sys.argv) > 1 else "build/troupe")
 PATIENCE = float(os.environ.get("TROUPE_TEST_PATIENCE", "60"))   # s; only ends tests that would wait for ever
+BRIEF = {"GOGC": "off", "GOMAXPROCS": "1"}   # a kubectl lives for a moment: collecting garbage is half of what it would cost, threads a sixth
 _numbers = itertools.count(1)
 _folder = tempfile.mkdtemp(prefix="troupe-journey-")
 _alive = []
 _nodes = []   # of the test that runs
+_contexts = {}   # of TLS, by the kubeconfig that they come from
 TAIL_LINES = 40   # of each node's output, when its test fails
 
 
@@ -59,9 +61,11 @@ def run_binary(*arguments, patience=PATIENCE, **env):
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 
 
-def until(what, condition, patience=PATIENCE, process=None, every=0.02):
-    """Waits until `condition()` is true, asked `every` so many seconds, and returns its value; fails with `what` after `patience` seconds."""
-    end = time.monotonic() + patience
+def until(what, condition, patience=PATIENCE, process=None, every=None):
+    """Waits until `condition()` is true and returns its value; fails with `what` after `patience` seconds. It is asked `every` so many
+    seconds; else at first fifty times a second and later ten: many who wait side by side would take from what they wait for."""
+    began = time.monotonic()
+    end = began + patience
     while True:
         value = condition()
         if value:
@@ -71,9 +75,10 @@ def until(what, condition, patience=PATIENCE, process=None, every=0.02):
             if value:
                 return value
             raise AssertionError(f"the process ended with {process.returncode} while waiting for: {what}")
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"waited {patience} s for: {what}")
-        time.sleep(every)
+        time.sleep(min(max((now - began) / 10, 0.02), 0.1) if every is None else every)
 
 
 class Node:
@@ -146,7 +151,7 @@ class Node:
 
     def kubectl(self, *arguments, check=True, text=None):
         done = subprocess.run(["kubectl", *arguments], capture_output=True, timeout=PATIENCE, input=text and text.encode(),
-                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.home, GOGC="off"))
+                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.home, **BRIEF))
         said = (done.stdout + done.stderr).decode(errors="replace")
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {said}")
@@ -184,12 +189,13 @@ class Admin:
     def __init__(self, node):
         with open(node.kubeconfig, encoding="utf-8") as f:
             text = f.read()
-        data = {k: base64.b64decode(v) for k, v in re.findall(r"([a-z-]+-data): \"?([A-Za-z0-9+/=]+)", text)}
-        ca = write(os.path.join(folder("tls"), "ca"), data["certificate-authority-data"])
-        pair = write(os.path.join(folder("tls"), "pair"), data["client-certificate-data"] + b"\n" + data["client-key-data"])
-        context = ssl.create_default_context(cafile=ca)
-        context.load_cert_chain(pair)
-        self.connection = http.client.HTTPSConnection(node.at, 6443, context=context, timeout=PATIENCE)
+        if text not in _contexts:   # who waits makes one connection after the other; its files cost more than its handshake
+            data = {k: base64.b64decode(v) for k, v in re.findall(r"([a-z-]+-data): \"?([A-Za-z0-9+/=]+)", text)}
+            ca = write(os.path.join(folder("tls"), "ca"), data["certificate-authority-data"])
+            pair = write(os.path.join(folder("tls"), "pair"), data["client-certificate-data"] + b"\n" + data["client-key-data"])
+            _contexts[text] = ssl.create_default_context(cafile=ca)
+            _contexts[text].load_cert_chain(pair)
+        self.connection = http.client.HTTPSConnection(node.at, 6443, context=_contexts[text], timeout=PATIENCE)
         self.warning = ""
 
     def call(self, method, path, body=None, kind="application/json"):

@@ -130,9 +130,9 @@ class Cluster:
         self.kubeconfig = self.server.node.kubeconfig
 
     def kubectl(self, *line, check=True, binary="kubectl", text=None, patience=60):
-        from harness import clean_environment
+        from harness import BRIEF, clean_environment
         done = subprocess.run([binary, *line], capture_output=True, timeout=patience, input=text and text.encode(),
-                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.server.home, GOGC="off"))
+                              env=clean_environment(KUBECONFIG=self.kubeconfig, HOME=self.server.home, **BRIEF))
         out = (done.stdout + done.stderr).decode(errors="replace")
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(line)}: {out}")
@@ -303,16 +303,17 @@ def make_web(c):
 
 def test_streams():
     """logs -f, exec with input and with a terminal, cp, attach and port-forward work with every kubectl"""
-    from harness import expect, expect_in, until
+    from harness import BRIEF, expect, expect_in, until
     from real_cluster import kubectls
     c = cluster()
+    brief = {**os.environ, **BRIEF}
     talk = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.2; done"
     c.apply(pod("talk", {"containers": [container(command=talk)], "nodeName": "m2"}), pod("echo", {"containers": [container(command="cat", stdin=True)], "nodeName": "m3"}),
             pod("page", {"containers": [container()], "nodeName": "m2"}))
     for name in ("talk", "echo", "page"):
         wait_ready(c, "app=" + name, 1)
     for version, binary in sorted(kubectls().items()):
-        follow = subprocess.Popen([binary, "--kubeconfig", c.kubeconfig, "logs", "-f", "talk", "--tail=1"], stdout=subprocess.PIPE)
+        follow = subprocess.Popen([binary, "--kubeconfig", c.kubeconfig, "logs", "-f", "talk", "--tail=1"], stdout=subprocess.PIPE, env=brief)
         lines = [follow.stdout.readline().decode() for _ in range(4)]
         follow.kill()
         expect(all(re.fullmatch(r"line \d+\n", one) for one in lines), f"{version}: {lines}")
@@ -322,7 +323,7 @@ def test_streams():
         expect(code == 7, f"{version}: exit code {code}: {out}")
         expect(c.kubectl("exec", "-i", "talk", "--", "cat", text="from here\n", binary=binary).strip() == "from here", f"{version}: exec -i")
         told = subprocess.run(["script", "-qec", f"{binary} --kubeconfig {c.kubeconfig} exec -it talk -- sh -c 'tty; echo done'", "/dev/null"],
-                              capture_output=True, timeout=60, stdin=subprocess.DEVNULL).stdout.decode()
+                              capture_output=True, timeout=60, stdin=subprocess.DEVNULL, env=brief).stdout.decode()
         expect("/dev/" in told and "done" in told, f"{version}: exec -it: {told}")
         source = os.path.join(c.server.home, f"file-{version}")
         with open(source, "wb") as f:
@@ -331,12 +332,12 @@ def test_streams():
         c.kubectl("cp", "talk:/tmp/there", source + "-back", binary=binary)
         with open(source, "rb") as a, open(source + "-back", "rb") as b:
             expect(a.read() == b.read(), f"{version}: cp changed the file")
-        attached = subprocess.Popen([binary, "--kubeconfig", c.kubeconfig, "attach", "-i", "echo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        attached = subprocess.Popen([binary, "--kubeconfig", c.kubeconfig, "attach", "-i", "echo"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=brief)
         attached.stdin.write(f"hello {version}\n".encode())
         attached.stdin.flush()
         expect(attached.stdout.readline().decode() == f"hello {version}\n", f"{version}: attach")
         attached.kill()
-        forward = subprocess.Popen([binary, "--kubeconfig", c.kubeconfig, "port-forward", "pod/page", ":8080"], stdout=subprocess.PIPE)
+        forward = subprocess.Popen([binary, "--kubeconfig", c.kubeconfig, "port-forward", "pod/page", ":8080"], stdout=subprocess.PIPE, env=brief)
         port = int(re.search(r":(\d+) ->", forward.stdout.readline().decode()).group(1))
         import urllib.request
         for _ in range(3):
