@@ -351,7 +351,7 @@ void worker_state::act(drop_container& what) {
   begin(what.container);
   std::string log;
   for (const auto& c : seen_->containers)
-    if (c.id == what.id) log = c.log_path.starts_with('/') ? c.log_path : log_folder(config_->setup, wish_) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log";
+    if (c.id == what.id) log = log_path(c);
   perform(cri::remove_container{what.id}, [this, name = what.container, log](result<cri::reply> got) {
     if (!got.ok()) return fail(name, got.why());
     if (!log.empty()) remove_logs(*world_->files, log);

@@ -59,6 +59,7 @@ class worker_state {
   /// Of a life of ours before this one.
   bool is_known_ready(const std::string& container, const std::string& id) const;
   void read_last_words(const port::container& c);
+  std::string log_path(const port::container& c) const;
 
   // taking turns
   void turn();

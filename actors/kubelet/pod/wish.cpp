@@ -73,6 +73,7 @@ container_wish read_container(const json& pod, const json& spec, role as) {
   const auto& known = status_of(pod, out.name);
   out.restarts_known = static_cast<std::uint32_t>(std::max<std::int64_t>(0, number_or(dig(known, "restartCount"), 0)));
   out.ran_before = !text_or(dig(known, "containerID")).empty();
+  out.tells_by_log = text_or(dig(spec, "terminationMessagePolicy")) == "FallbackToLogsOnError";
   out.spec = model::packed(spec);
   return out;
 }

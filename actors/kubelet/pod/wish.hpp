@@ -39,6 +39,7 @@ struct container_wish {
   std::optional<handler_wish> post_start, pre_stop;
   std::uint32_t restarts_known = 0;              ///< As the API remembers; counts when the runtime has forgotten.
   bool ran_before = false;                       ///< The API remembers a container of it.
+  bool tells_by_log = false;                     ///< Its log's last lines are its last words where it left none (FallbackToLogsOnError).
   model::packed spec;                            ///< The container as it was written.
 };
 
