@@ -123,6 +123,29 @@ def test_what_is_told_of_it():
     delete("again")
 
 
+def test_a_runtime_by_its_class():
+    """a pod waits for the RuntimeClass that it names, and runs by its handler; a handler that there is not is told"""
+    def runtime(name, handler):
+        one_node.apply({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": handler})
+    runtime("odd", "no-such-handler")
+    one_node.create("classy", runtimeClassName="usual")
+    one_node.create("oddly", runtimeClassName="odd")
+    until("the class is missed", lambda: 'RuntimeClass "usual" not found' in one_node.events("classy"))
+    until("the handler is missed", lambda: 'no runtime for "no-such-handler" is configured' in one_node.events("oddly"))
+    runtime("usual", "runc")
+    running("classy")
+    delete("classy", "oddly")
+
+
+def test_a_pod_for_a_moment():
+    """kubectl run -i --rm takes what is typed, shows what is said, and leaves nothing"""
+    node()
+    until("there is an account", lambda: node().read("/api/v1/namespaces/default/serviceaccounts/default"))
+    out = node().kubectl("run", "moment", "--rm", "-i", "--restart=Never", f"--image={IMAGE}", "--image-pull-policy=IfNotPresent", "--", "sh", "-c", "read word; echo heard $word", text="the word\n")
+    expect_in("heard the word", out)
+    until("it is gone", lambda: pod("moment") is None)
+
+
 def test_a_port_of_the_node():
     """a hostPort leads to its container, from the node's address"""
     one_node.create("outward", {"command": ["sh", "-c", "mkdir /www; echo hello >/www/index.html; exec httpd -f -p 8080 -h /www"], "ports": [{"containerPort": 8080, "hostPort": 18080}]})

@@ -51,6 +51,8 @@ struct pod_wish {
   bool finished = false;                         ///< The API has it as Succeeded or Failed.
   std::optional<wall_time> deadline;             ///< activeDeadlineSeconds after its start.
   std::string quality;                           ///< Of service: "Guaranteed", "Burstable" or "BestEffort".
+  std::string runtime_class;                     ///< A RuntimeClass; empty: the usual runtime.
+  bool own_users = false;                        ///< hostUsers: false.
   std::vector<std::string> gates;                ///< Types of conditions without which it is not ready.
   std::vector<container_wish> containers;        ///< Init and sidecar in their order, then main, then guests.
   model::packed object;
