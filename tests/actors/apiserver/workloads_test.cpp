@@ -85,6 +85,23 @@ TEST_CASE("a job gets a selector of its own, a job that names one by hand keeps 
   CHECK(std::get<prepared>(update("jobs", "batch", job, edited(job, "/spec/parallelism", 5))).object["metadata"]["generation"] == 2);
 }
 
+TEST_CASE("a job leaves its pods behind when nobody says what shall become of them, and the client is told") {
+  const auto& kind = kind_of("jobs", "batch");
+  auto job = published(good(create("jobs", "batch", R"({"metadata":{"name":"j"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}})")));
+  const auto plan = [&](std::string_view wanted) {
+    auto ctx = context();
+    ctx.garbage_collector = true;
+    return plan_delete(kind, job, read(wanted), ctx);
+  };
+  CHECK(std::get<update_first>(plan("{}")).object["metadata"]["finalizers"] == read(R"(["orphan"])"));
+  CHECK(std::holds_alternative<erase_now>(plan(R"({"propagationPolicy":"Background"})")));
+  job["metadata"]["finalizers"] = read(R"(["foregroundDeletion"])");
+  CHECK(std::get<update_first>(plan("{}")).object["metadata"]["finalizers"] == read(R"(["foregroundDeletion"])"));
+  CHECK(warning_of_delete(kind, read("{}")).starts_with("child pods are preserved by default when jobs are deleted"));
+  for (auto said : {R"({"propagationPolicy":"Orphan"})", R"({"orphanDependents":false})"}) CHECK(warning_of_delete(kind, read(said)).empty());
+  CHECK(warning_of_delete(kind_of("deployments", "apps"), read("{}")).empty());
+}
+
 TEST_CASE("a job's policies that cannot be carried out are refused in upstream's words") {
   struct row { const char *spec, *policy, *says; } rows[] = {
       {R"("backoffLimitPerIndex":1,)", "Never", "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"},
