@@ -227,9 +227,11 @@ class containers_client final : public cri::runtime {
     call<std::vector<cri::usage>>("container_usage", "", std::move(then), [in_ = in_, having] {
       std::vector<cri::usage> out;
       for (const auto& [id, c] : in_->containers) {
-        if (c.state != cri::container_state::running || !has_labels(having, c.labels)) continue;
+        if (!has_labels(having, c.labels)) continue;
         cri::usage one;
-        one.container_id = id, one.labels = c.labels, one.at = in_->calendar.now(), one.memory_working_set = 1 << 20;
+        one.container_id = id, one.labels = c.labels;
+        // Who has ended is told of as well, as by containerd, with nothing.
+        if (c.state == cri::container_state::running) one.at = in_->calendar.now(), one.memory_working_set = 1 << 20;
         out.push_back(std::move(one));
       }
       return out;

@@ -144,6 +144,20 @@ TEST_CASE("the roll answers where logs are and how to get into a container, or s
   CHECK((*stats)["pods"][0]["containers"][0]["name"] == "main");
 }
 
+TEST_CASE("the summary tells of what runs, once, and since when") {
+  little_node n;
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  n.machine.kill_container(n.machine.containers().begin()->first, 137, "Error");
+  REQUIRE(n.until([&] { return n.runs() && n.main()["restartCount"] == 1; }));
+  CHECK(n.machine.containers().size() == 2);   // the one before is still there
+  const auto stats = parse_json(*n.on.ask<std::string>(n.roll, kubelet::read_stats{}));
+  const auto& told = (*stats)["pods"][0]["containers"];
+  REQUIRE(told.size() == 1);
+  CHECK(told[0]["startTime"] == n.main()["state"]["running"]["startedAt"]);
+  CHECK(told[0]["memory"]["workingSetBytes"] == 1 << 20);
+}
+
 TEST_CASE("a pod on a node without a runtime is told why, once") {
   testing::stage on;
   auto store = std::make_shared<testing::pod_store>();
