@@ -62,7 +62,7 @@ class namespaces_state {
 
   void clear() {
     if (left_.empty()) return verify(collections(ns_));
-    call(self_, api_, "DELETE", left_.front(), nullptr, as_json, [this](const client::api_answer& got) {
+    call(self_, api_, "DELETE", left_.front() + "?propagationPolicy=Background", nullptr, as_json, [this](const client::api_answer& got) {
       if (!got.ok() && got.status != 404) return later(got);
       left_.pop_front();
       clear();

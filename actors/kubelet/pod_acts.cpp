@@ -110,9 +110,24 @@ std::vector<std::string> worker_state::addresses() const {
 
 void worker_state::act(start_sandbox& what) {
   begin("");
-  run_orders(cgroup_orders(wish_, config_->setup, look_at_cgroups(*world_->files)), 0, [this, attempt = what.attempt](result<void> went) {
+  // What is less than a pod asks for is not put in its place.
+  if (wish_.own_users) return refuse_sandbox("FailedCreatePodSandBox", "Failed to create pod sandbox: this version of troupe has no user namespaces for pods (hostUsers: false)");
+  if (wish_.runtime_class.empty()) return run_sandbox(what.attempt, {});
+  call("GET", "/apis/node.k8s.io/v1/runtimeclasses/" + wish_.runtime_class, nullptr, "", [this, attempt = what.attempt](const client::api_answer& got) {
+    const auto found = parse_json(got.body);
+    const auto handler = got.ok() && found.ok() ? text_or(dig(*found, "handler")) : std::string();
+    if (!handler.empty()) return run_sandbox(attempt, handler);
+    refuse_sandbox("FailedCreatePodSandBox", "Failed to create pod sandbox: " + (got.status == 404 ? "RuntimeClass \"" + wish_.runtime_class + "\" not found"
+                                                                                                 : "RuntimeClass \"" + wish_.runtime_class + "\" cannot be read: " + got.body.substr(0, 200)));
+  });
+}
+
+void worker_state::run_sandbox(std::uint32_t attempt, const std::string& handler) {
+  run_orders(cgroup_orders(wish_, config_->setup, look_at_cgroups(*world_->files)), 0, [this, attempt, handler](result<void> went) {
     if (!went.ok()) return refuse_sandbox("FailedCreatePodContainer", "unable to ensure pod container exists: " + went.why().note);
-    perform(cri::run_sandbox{make_sandbox_config(wish_, attempt, config_->setup)}, [this](result<cri::reply> got) {
+    auto config = make_sandbox_config(wish_, attempt, config_->setup);
+    config.handler = handler;
+    perform(cri::run_sandbox{std::move(config)}, [this](result<cri::reply> got) {
       if (!got.ok()) return refuse_sandbox("FailedCreatePodSandBox", "Failed to create pod sandbox: " + got.why().note);
       memory_.sandbox_delay = {};
       settle("");
@@ -351,7 +366,7 @@ void worker_state::act(drop_container& what) {
   begin(what.container);
   std::string log;
   for (const auto& c : seen_->containers)
-    if (c.id == what.id) log = c.log_path.starts_with('/') ? c.log_path : log_folder(config_->setup, wish_) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log";
+    if (c.id == what.id) log = log_path(c);
   perform(cri::remove_container{what.id}, [this, name = what.container, log](result<cri::reply> got) {
     if (!got.ok()) return fail(name, got.why());
     if (!log.empty()) remove_logs(*world_->files, log);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/kubelet/logs/last_words.hpp"
 #include "actors/kubelet/pod/status.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
@@ -126,6 +127,10 @@ void worker_state::adopt(const container_wish& c) {
   known.made_id.clear();
 }
 
+std::string worker_state::log_path(const port::container& c) const {
+  return c.log_path.starts_with('/') ? c.log_path : log_folder(config_->setup, wish_) + "/" + c.name + "/" + std::to_string(c.attempt) + ".log";
+}
+
 bool worker_state::is_known_ready(const std::string& container, const std::string& id) const {
   const auto present = present_.read();
   for (const char* list : {"containerStatuses", "initContainerStatuses"})
@@ -136,7 +141,10 @@ bool worker_state::is_known_ready(const std::string& container, const std::strin
 
 void worker_state::read_last_words(const port::container& c) {
   if (c.state != port::container_state::exited || messages_.contains(c.id)) return;
-  messages_[c.id] = world_->files->read(message_file(config_->setup, wish_.uid, c.name, c.attempt)).value_or("").substr(0, message_bytes_max);
+  auto& words = messages_[c.id];
+  words = world_->files->read(message_file(config_->setup, wish_.uid, c.name, c.attempt)).value_or("").substr(0, message_bytes_max);
+  const auto* wanted = wish_.find(c.name);
+  if (words.empty() && c.exit_code != 0 && wanted && wanted->tells_by_log) words = last_words_of_log(*world_->files, log_path(c));
 }
 
 // --- taking turns ----------------------------------------------------------------------------------------

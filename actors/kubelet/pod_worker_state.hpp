@@ -59,6 +59,7 @@ class worker_state {
   /// Of a life of ours before this one.
   bool is_known_ready(const std::string& container, const std::string& id) const;
   void read_last_words(const port::container& c);
+  std::string log_path(const port::container& c) const;
 
   // taking turns
   void turn();
@@ -79,6 +80,7 @@ class worker_state {
   void run_orders(std::vector<command> orders, std::size_t next, std::function<void(result<void>)> then);
   std::vector<std::string> addresses() const;
   void act(start_sandbox& what);
+  void run_sandbox(std::uint32_t attempt, const std::string& handler);
   void refuse_sandbox(const std::string& reason, const std::string& why);
   void act(end_sandbox& what);
   void act(drop_sandbox& what);
@@ -123,7 +125,7 @@ class worker_state {
   std::string pod_path() const { return "/api/v1/namespaces/" + wish_.ns + "/pods/" + wish_.name; }
   template <class Then>
   void call(std::string method, std::string path, const json& body, std::string type, Then then) {
-    self_->request(api_, config_->api_limit, client::api_call{std::move(method), std::move(path), to_text(body), std::move(type), "", {}})
+    self_->request(api_, config_->api_limit, client::api_call{std::move(method), std::move(path), body.is_null() ? "" : to_text(body), std::move(type), "", {}})
         .then([then](const client::api_answer& got) { then(got); }, [then](caf::error& why) { then(client::api_answer{0, rt::reason(why).text()}); });
   }
   void tell(bool warning, const std::string& reason, const std::string& message, const std::string& container = {});

@@ -218,6 +218,7 @@ class roll_state {
         const auto text = [&](const char* label) { const auto found = c.labels.find(label); return found == c.labels.end() ? std::string() : found->second; };
         if (!pods_.contains(of->second)) orphans.try_emplace(of->second, text(port::label_pod_name), text(port::label_pod_namespace));
       }
+    compared_ = true;
     images_used_.clear();
     for (const auto& c : all.containers) images_used_.insert(c.image), images_used_.insert(c.image_ref);
     for (auto& [uid, one] : pods_) {
@@ -295,13 +296,29 @@ class roll_state {
       if (world_->files->rename(to, path).ok()) log::debug("kubelet.log_not_rotated", {{"log", path}, {"why", got.why().note}});
     });
   }
+  /// The images that have been there for a while; at our beginning all have.
+  std::vector<port::image> settled(const std::vector<port::image>& all, mono_time now) {
+    std::map<std::string, mono_time> seen;
+    std::vector<port::image> out;
+    for (const auto& one : all) {
+      const auto known = images_seen_.find(one.id);
+      const auto since = known != images_seen_.end() ? known->second : images_known_ ? now : now - config_.image_age_min;
+      seen[one.id] = since;
+      if (now - since >= config_.image_age_min) out.push_back(one);
+    }
+    images_known_ = true;
+    images_seen_ = std::move(seen);
+    return out;
+  }
   /// A disk that fills up loses images that nobody uses, one in each look.
   void make_room(const std::vector<port::image>& all) {
+    const auto old = settled(all, world_->shard->now());
+    if (!compared_) return;   // which are used is not known yet
     const auto disk = world_->machine->facts(config_.data_folder);
     if (disk.disk_bytes == 0) return;
     const auto used = 100 - disk.disk_free_bytes * 100 / disk.disk_bytes;
     clearing_ = used >= config_.disk_percent_high || (clearing_ && used > config_.disk_percent_low);
-    const auto unused = clearing_ ? unused_images(all, images_used_) : std::vector<port::image>();
+    const auto unused = clearing_ ? unused_images(old, images_used_) : std::vector<port::image>();
     if (unused.empty()) return;
     log::info("kubelet.image_removed", {{"image", unused.front().tags.empty() ? unused.front().id : unused.front().tags.front()}, {"disk_percent", used}});
     perform(cri::remove_image{unused.front().id}, [this](result<cri::reply> got) { if (got.ok()) images_at_ = {}; });
@@ -382,10 +399,11 @@ class roll_state {
   std::vector<std::string> leftover_;
   std::deque<std::unique_ptr<net::process>> sweepers_;
   std::set<std::string> images_used_;            // by containers, as they name them
+  std::map<std::string, mono_time> images_seen_; // by id: since when they are known
   std::string version_, told_;
   json images_ = json::array();
   mono_time standing_at_{}, images_at_{}, logs_at_{};
-  bool synced_ = false, up_ = false, listing_ = false, clearing_ = false, filed_ = false;
+  bool synced_ = false, up_ = false, listing_ = false, clearing_ = false, filed_ = false, compared_ = false, images_known_ = false;
 };
 
 }  // namespace

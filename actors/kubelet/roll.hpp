@@ -21,7 +21,8 @@ struct roll_config {
   duration images_every = std::chrono::seconds(60);
   log_limits logs;                                                 ///< Of each container.
   duration logs_every = std::chrono::seconds(10);
-  unsigned disk_percent_high = 85, disk_percent_low = 80;          ///< Unused images go between these.
+  unsigned disk_percent_high = 85, disk_percent_low = 80;          ///< Unused images go between these ...
+  duration image_age_min = std::chrono::minutes(2);                ///< ... unless they have just come: somebody is about to use them.
   std::size_t images_told_max = 50;
 };
 using roll_actor = rt::handle<void(client::object_seen), void(client::object_lost), void(client::kind_synced), void(pod_seen), void(pod_ended), void(relist_due),

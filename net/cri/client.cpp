@@ -67,6 +67,7 @@ class client final : public runtime {
   void run_sandbox(const sandbox_config& what, done<std::string> then) override {
     pb::RunPodSandboxRequest ask;
     fill(*ask.mutable_config(), what);
+    ask.set_runtime_handler(what.handler);
     run(config_.act_limit, &runtime_stub::PrepareAsyncRunPodSandbox, std::move(ask), std::move(then),
         [](const pb::RunPodSandboxResponse& got) { return got.pod_sandbox_id(); });
   }

@@ -68,6 +68,7 @@ struct sandbox_config {
   std::vector<port_mapping> ports;
   label_map labels, annotations, sysctls;
   std::string cgroup_parent;
+  std::string handler;              ///< Of the runtime's, by a RuntimeClass; empty: the usual one.
   security with;
 };
 struct sandbox {

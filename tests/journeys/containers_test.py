@@ -124,10 +124,13 @@ def test_too_much_memory_is_oom_killed():
 
 
 def test_a_job_succeeds_and_its_last_words_are_told():
-    """a pod that ends well has Succeeded, with its exit code and termination message"""
+    """a pod that ends well has Succeeded, with its exit code and termination message; one that fails tells by its log, where it is asked to"""
     create("once", {"command": ["sh", "-c", "echo done >/dev/termination-log"]}, restartPolicy="Never")
     until("once has succeeded", lambda: pod("once")["status"]["phase"] == "Succeeded")
     expect(main_of("once")["state"]["terminated"].get("message") == "done\n", main_of("once"))
+    create("wordy", {"command": ["sh", "-c", "echo cannot open the file >&2; exit 4"], "terminationMessagePolicy": "FallbackToLogsOnError"}, restartPolicy="Never")
+    until("wordy has failed", lambda: pod("wordy")["status"]["phase"] == "Failed")
+    expect(main_of("wordy")["state"]["terminated"].get("message") == "cannot open the file\n", main_of("wordy"))
 
 
 def test_what_is_wrong_is_said_and_mended():

@@ -349,19 +349,32 @@ def test_streams():
 
 
 def test_jobs():
-    """a job runs to its end, a failing one is given up as its back-off limit says, a daemon set has a pod on every node"""
+    """a job runs to its end, a failing one is given up as its limit or its policy says, a pod that is deleted counts as failed, a daemon set has a pod on every node"""
     from harness import expect, until
     c = cluster()
     c.apply(workload("Job", "sum", {"completions": 3, "parallelism": 2}, {"restartPolicy": "Never", "containers": [container(command="echo done")]}),
             workload("Job", "bad", {"backoffLimit": 0}, {"restartPolicy": "Never", "containers": [container(command="exit 3")]}),
+            workload("Job", "told", {"podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}]}},
+                     {"restartPolicy": "Never", "containers": [container(command="exit 42")]}),
+            workload("Job", "hit", {"backoffLimit": 0}, {"restartPolicy": "Never", "containers": [container(command=IDLE)]}),
             workload("DaemonSet", "every", {}, {"containers": [container(command=IDLE)]}))
     c.kubectl("wait", "--for=condition=complete", "job/sum", "--timeout=60s", patience=90)
     c.kubectl("wait", "--for=condition=failed", "job/bad", "--timeout=60s", patience=90)
-    expect(c.read("/apis/batch/v1/namespaces/default/jobs/sum")["status"]["succeeded"] == 3, c.read("/apis/batch/v1/namespaces/default/jobs/sum")["status"])
+    c.kubectl("wait", "--for=condition=failed", "job/told", "--timeout=60s", patience=90)
+
+    def status(name):
+        return c.read(f"/apis/batch/v1/namespaces/default/jobs/{name}")["status"]
+    expect(status("sum")["succeeded"] == 3, status("sum"))
+    expect("failed with exit code 42 matching FailJob rule at index 0" in json.dumps(status("told")), status("told"))
+    wait_ready(c, "app=hit", 1)
+    c.kubectl("delete", "pod", "-l", "app=hit")
+    c.kubectl("wait", "--for=condition=failed", "job/hit", "--timeout=60s", patience=90)
+    expect(status("hit")["failed"] == 1, status("hit"))
+    expect(not any("batch.kubernetes.io/job-tracking" in p["metadata"].get("finalizers", []) for p in c.all_pods("app in (sum,bad,told,hit)")), "a counted pod is held")
     wait_ready(c, "app=every", 3)
     expect({p["spec"]["nodeName"] for p in c.pods("app=every")} == {"m1", "m2", "m3"}, "not on every node")
-    c.kubectl("delete", "job/sum", "job/bad", "daemonset/every")
-    until("their pods are gone", lambda: not c.all_pods("app in (sum,bad,every)"))
+    c.kubectl("delete", "job/sum", "job/bad", "job/told", "job/hit", "daemonset/every")
+    until("their pods are gone", lambda: not c.all_pods("app in (sum,bad,told,hit,every)"))
 
 
 def test_failing_containers():

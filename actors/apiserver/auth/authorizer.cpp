@@ -106,6 +106,7 @@ verdict authorize_node(std::string_view node, const target& asked, const node_re
   if (is(asked, "", "serviceaccounts")) return node_on_accounts(node, asked, uses);
   bool reports = !asked.sub && (asked.what == verb::create || changes(asked));
   if (asked.kind->plural == "events") return reports ? yes() : no("");
+  if (is(asked, "node.k8s.io", "runtimeclasses") && asked.what == verb::get) return yes();
   if (is_network(asked)) return !asked.sub && reads(asked) ? yes() : no("");
   return no("");
 }

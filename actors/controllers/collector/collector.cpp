@@ -93,7 +93,9 @@ plan decide_collection(const store& all, const std::string& plural, const std::s
   }
   if (gone.empty()) return out;   // an owner in the foreground removes its dependents itself
   out.stages.push_back(std::move(asks));
-  if (!alive && !foreground) return out.add(remove_object(plural, object, nullptr)), out;
+  // Said, because of some kinds whoever says nothing leaves the pods behind; what somebody asked for before stays.
+  const char* policy = has_finalizer(*object, "orphan") ? "Orphan" : has_finalizer(*object, "foregroundDeletion") ? "Foreground" : "Background";
+  if (!alive && !foreground) return out.add(remove_object(plural, object, policy)), out;
   if (alive)
     for (const auto& uid : gone) out.add(release(plural, *object, uid));
   return out;

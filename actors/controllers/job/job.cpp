@@ -2,98 +2,71 @@
 
 #include <algorithm>
 
+#include "actors/controllers/job/tally.hpp"
 #include "actors/controllers/workshop/pods.hpp"
 
 namespace troupe::controllers {
 namespace {
 
 constexpr const char* component = "job-controller";
-constexpr const char* index_note = "batch.kubernetes.io/job-completion-index";
 constexpr std::int64_t burst_max = 500;
+constexpr duration delay_first = std::chrono::seconds(10), delay_max = std::chrono::minutes(10);
 
-struct scene {
-  const moment& at;
-  object_ptr job;
-  std::vector<object_ptr> active, going;
-  std::int64_t succeeded = 0, failed = 0, ready = 0;
-  std::set<std::int64_t> done, busy;       // indexes
-  bool indexed = false, finished = false;
+bool is_suspended(const json& job) { return dig(job, "spec", "suspend") == true; }
+bool was_suspended(const json& job) { return dig(condition(job, "Suspended"), "status") == "True"; }
+void sooner(plan& out, duration wait) { out.again = out.again ? std::min(*out.again, wait) : wait; }
 
-  const json& spec() const { return dig(*job, "spec"); }
-  /// Whether a pod that is going keeps its place until it is gone. As upstream, nobody waits for it otherwise: it may be on a
-  /// node that is lost, and then it never goes.
-  bool waits_for_going() const { return dig(spec(), "podReplacementPolicy") == "Failed" || dig(spec(), "podFailurePolicy").is_object(); }
-};
+// --- its end ---------------------------------------------------------------------------------------------
 
-bool holds(const json& job, std::string_view type) { return dig(condition(job, type), "status") == "True"; }
-
-std::optional<std::int64_t> index_of(const json& pod) {
-  const auto text = text_or(dig(pod, "metadata", "annotations", index_note));
-  if (text.empty()) return std::nullopt;
-  return parse_indexes(text).empty() ? std::nullopt : std::optional(parse_indexes(text)[0]);
+/// Restarts of containers that are restarted in place count, too, where pods do not fail.
+bool restarts_too_often(const job_tally& now, std::int64_t limit) {
+  if (dig(now.spec(), "template", "spec", "restartPolicy") != "OnFailure") return false;
+  std::int64_t restarts = 0;
+  for (const auto& pod : now.active)
+    for (auto list : {"initContainerStatuses", "containerStatuses"})
+      for (const auto& each : dig(*pod, "status", list)) restarts += number(dig(each, "restartCount"));
+  return limit == 0 ? restarts > 0 : restarts >= limit;
 }
 
-/// Pods that have ended and are counted already: their uids are in the status until they are gone.
-std::set<std::string> counted(const json& job) {
-  std::set<std::string> out;
-  for (auto key : {"succeeded", "failed"})
-    for (const auto& each : dig(job, "status", "uncountedTerminatedPods", key)) out.insert(text_or(each));
-  return out;
-}
-
-scene look(const store& all, const object_ptr& job, const moment& at, json& known) {
-  scene out{at, job, {}, {}, 0, 0, 0, {}, {}};
-  out.indexed = dig(*job, "spec", "completionMode") == "Indexed";
-  out.finished = holds(*job, "Complete") || holds(*job, "Failed");
-  out.succeeded = number(dig(*job, "status", "succeeded"));
-  out.failed = number(dig(*job, "status", "failed"));
-  for (const auto each : parse_indexes(text_or(dig(*job, "status", "completedIndexes")))) out.done.insert(each);
-  const auto before = counted(*job);
-  known = {{"succeeded", json::array()}, {"failed", json::array()}};
-  for (auto& pod : controlled(all, "pods", uid_of(*job))) {
-    const auto phase = text_or(dig(*pod, "status", "phase"));
-    const bool ended = phase == "Succeeded" || phase == "Failed";
-    const auto index = index_of(*pod);
-    if (ended) {
-      known[phase == "Succeeded" ? "succeeded" : "failed"].push_back(uid_of(*pod));
-      const bool fresh = !before.contains(uid_of(*pod)) && !out.finished;
-      if (fresh && phase == "Failed") ++out.failed;
-      if (fresh && phase == "Succeeded" && !(out.indexed && index && !out.done.insert(*index).second)) ++out.succeeded;
-      continue;
-    }
-    if (index && (!is_going(*pod) || out.waits_for_going())) out.busy.insert(*index);
-    out.ready += is_ready(*pod) && !is_going(*pod) ? 1 : 0;
-    (is_going(*pod) ? out.going : out.active).push_back(std::move(pod));
-  }
-  return out;
-}
-
-struct verdict { std::string type, reason, message; };
-
-std::optional<verdict> judge(const scene& now, plan& out) {
-  const auto limit = number(dig(now.spec(), "backoffLimit"), 6);
-  if (now.failed > limit) return verdict{"Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"};
-  const auto& deadline = dig(now.spec(), "activeDeadlineSeconds");
-  const auto began = parse_rfc3339(text_or(dig(*now.job, "status", "startTime")));
-  if (deadline.is_number_integer() && began) {
-    const auto left = duration(*began + std::chrono::seconds(number(deadline)) - now.at.now);
-    if (left <= duration::zero()) return verdict{"Failed", "DeadlineExceeded", "Job was active longer than specified deadline"};
-    out.again = left;
-  }
-  const auto& wanted = dig(now.spec(), "completions");
-  const bool complete = wanted.is_number_integer() ? now.succeeded >= number(wanted)
-                                                   : now.succeeded > 0 && now.active.empty() && now.going.empty();
-  if (complete) return verdict{"Complete", "CompletionsReached", "Reached expected number of succeeded pods"};
+std::optional<job_end> end_of_indexes(const job_tally& now) {
+  if (!now.per_index || now.lost.empty()) return std::nullopt;
+  const auto& most = dig(now.spec(), "maxFailedIndexes");
+  const auto lost = static_cast<std::int64_t>(now.lost.size());
+  if (most.is_number_integer() && lost > number(most)) return job_end{"Failed", "MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes"};
+  if (static_cast<std::int64_t>(now.done.size()) + lost >= number(dig(now.spec(), "completions"))) return job_end{"Failed", "FailedIndexes", "Job has failed indexes"};
   return std::nullopt;
 }
 
+std::optional<job_end> judge(const job_tally& now, const moment& at, plan& out) {
+  if (auto known = known_end(*now.job)) return known;
+  if (!now.ended_by_policy.empty()) return job_end{"Failed", "PodFailurePolicy", now.ended_by_policy};
+  const auto limit = number(dig(now.spec(), "backoffLimit"), 6);
+  if (now.failed > limit || restarts_too_often(now, limit)) return job_end{"Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"};
+  const auto& deadline = dig(now.spec(), "activeDeadlineSeconds");
+  const auto began = parse_rfc3339(text_or(dig(*now.job, "status", "startTime")));
+  if (deadline.is_number_integer() && began && !is_suspended(*now.job) && !was_suspended(*now.job)) {
+    const auto left = duration(*began + std::chrono::seconds(number(deadline)) - at.now);
+    if (left <= duration::zero()) return job_end{"Failed", "DeadlineExceeded", "Job was active longer than specified deadline"};
+    out.again = left;
+  }
+  if (auto end = end_of_indexes(now)) return end;
+  if (now.indexed)
+    if (auto end = early_success(*now.job, now.done)) return end;
+  const auto& wanted = dig(now.spec(), "completions");
+  const bool complete = wanted.is_number_integer() ? now.succeeded >= number(wanted) : now.succeeded > 0;
+  if (complete && now.active.empty() && now.going.empty()) return job_end{"Complete", "CompletionsReached", "Reached expected number of succeeded pods"};
+  return std::nullopt;
+}
+
+// --- pods ------------------------------------------------------------------------------------------------
+
 /// How many pods shall run now.
-std::int64_t wanted_active(const scene& now) {
-  if (dig(now.spec(), "suspend") == true) return 0;
+std::int64_t wanted_active(const job_tally& now) {
+  if (is_suspended(*now.job)) return 0;
   const auto parallel = number(dig(now.spec(), "parallelism"), 1);
   const auto& completions = dig(now.spec(), "completions");
   if (!completions.is_number_integer()) return now.succeeded > 0 ? static_cast<std::int64_t>(now.active.size()) : parallel;
-  return std::max<std::int64_t>(0, std::min(parallel, number(completions) - now.succeeded));
+  return std::max<std::int64_t>(0, std::min(parallel, number(completions) - now.succeeded - static_cast<std::int64_t>(now.lost.size())));
 }
 
 json pod_with_index(const json& job, std::int64_t index) {
@@ -112,49 +85,87 @@ json pod_with_index(const json& job, std::int64_t index) {
   return pod;
 }
 
-/// Back-off after failures: 10 s, doubled with each, at most ten minutes, from the last pod's end.
-std::optional<duration> backoff(const scene& now, const store& all) {
-  if (now.failed == 0) return std::nullopt;
-  std::optional<wall_time> last;
-  for (const auto& pod : controlled(all, "pods", uid_of(*now.job))) {
-    if (text_or(dig(*pod, "status", "phase")) != "Failed") continue;
-    for (const auto& each : dig(*pod, "status", "containerStatuses"))
-      if (const auto at = parse_rfc3339(text_or(dig(each, "state", "terminated", "finishedAt"))); at && (!last || *at > *last)) last = *at;
+json next_pod(const job_tally& now, std::int64_t index) {
+  auto pod = now.indexed ? pod_with_index(*now.job, index) : pod_of(*now.job, dig(now.spec(), "template"));
+  auto& metadata = pod["metadata"];
+  if (!dig(metadata, "finalizers").is_array()) metadata["finalizers"] = json::array();
+  metadata["finalizers"].push_back(job_finalizer);
+  if (!now.per_index) return pod;
+  std::int64_t failures = 0, ignored = 0;
+  if (const auto last = now.before.find(index); last != now.before.end()) {
+    failures = noted(*last->second, failures_note), ignored = noted(*last->second, ignored_note);
+    ++(meaning_of_failure(*now.job, *last->second).counts ? failures : ignored);
   }
-  if (!last) return std::nullopt;
-  duration wait = std::chrono::seconds(10);
-  for (std::int64_t i = 1; i < now.failed && wait < std::chrono::minutes(10); ++i) wait *= 2;
-  const auto left = duration(*last + std::min<duration>(wait, std::chrono::minutes(10)) - now.at.now);
+  metadata["annotations"][failures_note] = std::to_string(failures);
+  if (ignored > 0) metadata["annotations"][ignored_note] = std::to_string(ignored);
+  return pod;
+}
+
+/// 10 s after the first failure, doubled with each, at most ten minutes, from the pod's end.
+std::optional<duration> delay_left(std::int64_t failures, const std::optional<wall_time>& last, const moment& at) {
+  if (failures == 0 || !last) return std::nullopt;
+  duration wait = delay_first;
+  for (std::int64_t i = 1; i < failures && wait < delay_max; ++i) wait *= 2;
+  const auto left = duration(*last + std::min(wait, delay_max) - at.now);
   return left > duration::zero() ? std::optional(left) : std::nullopt;
 }
 
-void settle_pods(const scene& now, const store& all, plan& out) {
+/// Of the job as a whole: by its failures since a pod of it has succeeded.
+std::optional<duration> backoff(const job_tally& now, const moment& at) {
+  if (now.per_index) return std::nullopt;
+  std::optional<wall_time> last;
+  std::int64_t failures = 0;
+  for (const auto& pod : now.failures) {
+    const auto ended = ended_at(*pod);
+    if (!ended || (now.last_success && *ended <= *now.last_success)) continue;
+    ++failures;
+    if (!last || *ended > *last) last = ended;
+  }
+  return delay_left(failures, last, at);
+}
+std::optional<duration> backoff(const job_tally& now, std::int64_t index, const moment& at) {
+  const auto found = now.before.find(index);
+  if (found == now.before.end()) return std::nullopt;
+  return delay_left(noted(*found->second, failures_note) + noted(*found->second, ignored_note) + 1, ended_at(*found->second), at);
+}
+
+/// The indexes that get a pod now, at most `most`; in a job without them as many zeros.
+std::vector<std::int64_t> free_indexes(const job_tally& now, std::int64_t most, const moment& at, plan& out) {
+  if (!now.indexed) return std::vector<std::int64_t>(static_cast<std::size_t>(most));
+  std::vector<std::int64_t> free;
+  const auto end = number(dig(now.spec(), "completions"));
+  for (std::int64_t i = 0; i < end && static_cast<std::int64_t>(free.size()) < most; ++i) {
+    if (now.done.contains(i) || now.busy.contains(i) || now.lost.contains(i)) continue;
+    if (const auto wait = backoff(now, i, at)) sooner(out, *wait);
+    else free.push_back(i);
+  }
+  return free;
+}
+
+step remove_pod(const job_tally& now, const object_ptr& pod) {
+  auto one = remove_object("pods", pod);
+  one.about = now.job;
+  one.done = {"Normal", "SuccessfulDelete", "Deleted pod: " + meta(*pod, "name"), component};
+  return one;
+}
+
+void settle_pods(const job_tally& now, const moment& at, plan& out) {
   const auto wanted = wanted_active(now), have = static_cast<std::int64_t>(now.active.size());
   if (have > wanted) {
-    stage removes;
+    stage releases, removes;   // what the job itself does not want any more has not failed
     for (const auto& pod : first_to_go(now.active, static_cast<std::size_t>(have - wanted))) {
-      auto one = remove_object("pods", pod);
-      one.about = now.job;
-      one.done = {"Normal", "SuccessfulDelete", "Deleted pod: " + meta(*pod, "name"), component};
-      removes.push_back(std::move(one));
+      if (has_finalizer(*pod, job_finalizer)) releases.push_back(release_pod(*pod));
+      removes.push_back(remove_pod(now, pod));
     }
+    if (!releases.empty()) out.stages.push_back(std::move(releases));
     return out.stages.push_back(std::move(removes));
   }
-  const auto taken = have + (now.waits_for_going() ? static_cast<std::int64_t>(now.going.size()) : 0);
-  const auto missing = std::min(wanted - taken, burst_max);
+  const auto missing = std::min(wanted - have - static_cast<std::int64_t>(now.going.size()), burst_max);
   if (missing <= 0) return;
-  if (const auto wait = backoff(now, all)) {
-    out.again = out.again ? std::min(*out.again, *wait) : *wait;
-    return;
-  }
+  if (const auto wait = backoff(now, at)) return sooner(out, *wait);
   std::vector<step> makes;
-  std::int64_t next = 0;
-  for (std::int64_t i = 0; i < missing; ++i) {
-    while (now.indexed && (now.done.contains(next) || now.busy.contains(next))) ++next;
-    if (now.indexed && next >= number(dig(now.spec(), "completions"))) break;
-    auto one = make_object("pods", meta(*now.job, "namespace"),
-                           now.indexed ? pod_with_index(*now.job, next) : pod_of(*now.job, dig(now.spec(), "template")));
-    ++next;
+  for (const auto index : free_indexes(now, missing, at, out)) {
+    auto one = make_object("pods", meta(*now.job, "namespace"), next_pod(now, index));
     one.about = now.job;
     one.done = {"Normal", "SuccessfulCreate", "Created pod: {name}", component};
     one.failed = {"Warning", "FailedCreate", "Error creating: {why}", component};
@@ -163,104 +174,140 @@ void settle_pods(const scene& now, const store& all, plan& out) {
   add_slowly(out, std::move(makes));
 }
 
-json status_of(const scene& now, const json& known, const std::optional<verdict>& end) {
+// --- status ----------------------------------------------------------------------------------------------
+
+void set_suspended(const json& job, json& status, const moment& at) {
+  const bool now = is_suspended(job), before = was_suspended(job);
+  if (now && !before) status["conditions"] = with_condition(dig(status, "conditions"), "Suspended", "True", "JobSuspended", "Job suspended", at.now, false);
+  if (!now && before) {
+    status["conditions"] = with_condition(dig(status, "conditions"), "Suspended", "False", "JobResumed", "Job resumed", at.now, false);
+    status["startTime"] = to_rfc3339(at.now);   // its deadline counts from here
+  }
+  if (!now && !status.contains("startTime")) status["startTime"] = to_rfc3339(at.now);
+}
+
+void set_end(const job_end& end, bool last, json& status, const moment& at) {
+  const auto set = [&](const char* type) { status["conditions"] = with_condition(dig(status, "conditions"), type, "True", end.reason, end.message, at.now, false); };
+  set(end.type == "Complete" ? "SuccessCriteriaMet" : "FailureTarget");
+  if (!last) return;
+  set(end.type.c_str());
+  if (end.type == "Complete") status["completionTime"] = to_rfc3339(at.now);
+}
+
+/// Whether nothing has to be waited for: no pod runs, and all are counted.
+bool is_settled(const job_tally& now) {
+  return now.active.empty() && now.terminating == 0 && now.noted_succeeded.empty() && now.noted_failed.empty() && now.released.empty();
+}
+
+json status_of(const job_tally& now, const std::optional<job_end>& end, const moment& at) {
   json status = dig(*now.job, "status").is_object() ? dig(*now.job, "status") : json::object();
   auto count = [&status](const char* name, std::int64_t value) {
     if (value == 0) status.erase(name);
     else status[name] = value;
   };
-  const bool suspended = dig(now.spec(), "suspend") == true;
-  if (!suspended && !status.contains("startTime")) status["startTime"] = to_rfc3339(now.at.now);
-  count("active", end ? 0 : static_cast<std::int64_t>(now.active.size()));
-  count("succeeded", now.succeeded);
-  count("failed", now.failed);
+  if (!end) set_suspended(*now.job, status, at);
+  const auto active = static_cast<std::int64_t>(now.active.size());
+  count("active", end ? 0 : active);
+  count("succeeded", now.counted_succeeded);
+  count("failed", now.counted_failed);
   status["ready"] = end ? 0 : now.ready;
-  status["terminating"] = now.going.size();
+  status["terminating"] = now.terminating + (end ? active : 0);
   status["uncountedTerminatedPods"] = json::object();
-  for (auto key : {"succeeded", "failed"})
-    if (!known[key].empty()) status["uncountedTerminatedPods"][key] = known[key];
+  if (!now.noted_succeeded.empty()) status["uncountedTerminatedPods"]["succeeded"] = now.noted_succeeded;
+  if (!now.noted_failed.empty()) status["uncountedTerminatedPods"]["failed"] = now.noted_failed;
   if (now.indexed) status["completedIndexes"] = print_indexes({now.done.begin(), now.done.end()});
-  if (suspended) status["conditions"] = with_condition(dig(status, "conditions"), "Suspended", "True", "JobSuspended", "Job suspended", now.at.now, false);
-  else if (holds(*now.job, "Suspended")) status["conditions"] = with_condition(dig(status, "conditions"), "Suspended", "False", "JobResumed", "Job resumed", now.at.now, false);
-  if (!end) return status;
-  status["conditions"] = with_condition(dig(status, "conditions"), end->type == "Complete" ? "SuccessCriteriaMet" : "FailureTarget", "True", end->reason, end->message, now.at.now, false);
-  status["conditions"] = with_condition(dig(status, "conditions"), end->type, "True", end->reason, end->message, now.at.now, false);
-  if (end->type == "Complete") status["completionTime"] = to_rfc3339(now.at.now);
+  if (now.per_index) status["failedIndexes"] = print_indexes({now.lost.begin(), now.lost.end()});
+  if (end) set_end(*end, is_settled(now), status, at);
   return status;
 }
 
+/// What is said when the status is written.
+model::event_words news(const job_tally& now, const std::optional<job_end>& end, const json& status) {
+  if (end) {
+    if (dig(condition({{"status", status}}, end->type), "status") != "True") return {};
+    if (end->type == "Complete") return {"Normal", "Completed", "Job completed", component};
+    return {"Warning", end->reason, end->message, component};
+  }
+  if (is_suspended(*now.job) == was_suspended(*now.job)) return {};
+  if (is_suspended(*now.job)) return {"Normal", "Suspended", "Job suspended", component};
+  return {"Normal", "Resumed", "Job resumed", component};
+}
+
+// --- the whole -------------------------------------------------------------------------------------------
+
 /// A finished job whose time after that is over goes.
-void settle_end(const scene& now, plan& out) {
+void settle_end(const job_tally& now, const moment& at, plan& out) {
   const auto& life = dig(now.spec(), "ttlSecondsAfterFinished");
   if (!life.is_number_integer()) return;
-  const auto& last = holds(*now.job, "Complete") ? condition(*now.job, "Complete") : condition(*now.job, "Failed");
+  const auto& last = dig(condition(*now.job, "Complete"), "status") == "True" ? condition(*now.job, "Complete") : condition(*now.job, "Failed");
   const auto ended = parse_rfc3339(text_or(dig(last, "lastTransitionTime")));
   if (!ended) return;
-  const auto left = duration(*ended + std::chrono::seconds(number(life)) - now.at.now);
+  const auto left = duration(*ended + std::chrono::seconds(number(life)) - at.now);
   if (left <= duration::zero()) out.add(remove_object("jobs", now.job, "Foreground"));
   else out.again = left;
 }
 
+void release_all(const std::vector<object_ptr>& pods, plan& out) {
+  stage releases;
+  for (const auto& pod : pods)
+    if (has_finalizer(*pod, job_finalizer)) releases.push_back(release_pod(*pod));
+  if (!releases.empty()) out.stages.push_back(std::move(releases));
+}
+void remove_active(const job_tally& now, plan& out) {
+  stage removes;
+  for (const auto& pod : now.active) removes.push_back(remove_pod(now, pod));
+  if (!removes.empty()) out.stages.push_back(std::move(removes));
+}
+
 }  // namespace
-
-std::vector<std::int64_t> parse_indexes(const std::string& text) {
-  std::vector<std::int64_t> out;
-  std::int64_t from = -1, value = 0;
-  bool any = false;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    const char c = i < text.size() ? text[i] : ',';
-    if (c >= '0' && c <= '9') {
-      value = value * 10 + (c - '0'), any = true;
-    } else if (c == '-') {
-      from = value, value = 0;
-    } else {
-      constexpr std::int64_t span_max = 100000;
-      if (any)
-        for (auto k = from < 0 ? value : from; k <= value && value - from <= span_max; ++k) out.push_back(k);
-      from = -1, value = 0, any = false;
-    }
-  }
-  return out;
-}
-
-std::string print_indexes(const std::vector<std::int64_t>& all) {
-  std::string out;
-  for (std::size_t i = 0; i < all.size();) {
-    std::size_t last = i;
-    while (last + 1 < all.size() && all[last + 1] == all[last] + 1) ++last;
-    out.append(out.empty() ? "" : ",").append(std::to_string(all[i]));
-    if (last > i) out.append(last == i + 1 ? "," : "-").append(std::to_string(all[last]));
-    i = last + 1;
-  }
-  return out;
-}
 
 plan decide_job(const store& all, const std::string& key, const moment& at) {
   plan out;
   const auto job = all.find("jobs", key);
-  if (!job || is_going(*job)) return out;
-  json known;
-  const auto now = look(all, job, at, known);
-  out.looked_at = now.active.size() + now.going.size() + known["succeeded"].size() + known["failed"].size();
-  if (now.finished) {
-    stage removes;
-    for (const auto& pod : now.active) removes.push_back(remove_object("pods", pod));
-    if (!removes.empty()) out.stages.push_back(std::move(removes));
-    settle_end(now, out);
+  if (!job) return out;
+  if (const auto manager = text_or(dig(*job, "spec", "managedBy")); !manager.empty() && manager != "kubernetes.io/job-controller") return out;
+  if (is_going(*job)) return release_all(controlled(all, "pods", uid_of(*job)), out), out;
+  const auto now = tally_of(all, job, known_end(*job));
+  out.looked_at = now.looked_at;
+  if (is_over(*job)) {
+    remove_active(now, out);
+    release_all(now.released, out);
+    settle_end(now, at, out);
     return out;
   }
-  const auto end = judge(now, out);
-  auto status = status_of(now, known, end);
+  const auto end = judge(now, at, out);
+  auto status = status_of(now, end, at);
   if (status != dig(*job, "status")) {
+    auto words = news(now, end, status);
     auto one = put_status("jobs", *job, std::move(status));
-    if (end) {
-      one.about = job;
-      if (end->type == "Complete") one.done = {"Normal", "Completed", "Job completed", component};
-      else one.done = {"Warning", end->reason, end->message, component};
-    }
+    one.about = job;
+    one.done = std::move(words);
     out.add(std::move(one));
   }
-  if (!end) settle_pods(now, all, out);
+  release_all(now.released, out);
+  if (end) remove_active(now, out);
+  else settle_pods(now, at, out);
+  return out;
+}
+
+plan decide_job_orphan(const store& all, const std::string& key) {
+  plan out;
+  const auto pod = all.find("pods", key);
+  if (!pod || !has_finalizer(*pod, job_finalizer)) return out;
+  const auto& owner = controller_of(*pod);
+  const auto uid = text_or(dig(owner, "uid"));
+  if (!uid.empty() && all.find_uid(uid)) return out;
+  if (dig(owner, "kind") == "Job") {
+    // Asked, not believed: it may be newer than what is known.
+    step ask;
+    ask.method = "GET";
+    ask.path = collection_path("jobs", meta(*pod, "namespace")) + "/" + text_or(dig(owner, "name"));
+    ask.plural = "jobs";
+    ask.must_be_absent = true;
+    ask.absent_uid = uid;
+    out.add(std::move(ask));
+  }
+  out.add(release_pod(*pod));
   return out;
 }
 

@@ -88,6 +88,9 @@ plan decide_pod_end(const store& all, const std::string& key, const moment& at) 
   if (node_name.empty()) return out;
   const auto node = all.find("nodes", node_name);
   if (!node) {
+    // Its end is decided and it waits for somebody's finalizer: to ask again would go on for ever.
+    const auto phase = text_or(dig(*pod, "status", "phase"));
+    if (is_going(*pod) && number(dig(*pod, "metadata", "deletionGracePeriodSeconds"), 1) == 0 && (phase == "Failed" || phase == "Succeeded")) return out;
     // Asked, not believed: the Node may be new. A pod that was just bound waits, so does one whose node is being made anew.
     const auto made = parse_rfc3339(text_or(dig(condition(*pod, "PodScheduled"), "lastTransitionTime")));
     const auto left = made ? duration(*made + node_patience - at.now) : duration::zero();

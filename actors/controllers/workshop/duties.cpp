@@ -6,6 +6,7 @@
 #include "actors/controllers/daemon_set/daemon_set.hpp"
 #include "actors/controllers/deployment/deployment.hpp"
 #include "actors/controllers/job/job.hpp"
+#include "actors/controllers/job/tally.hpp"
 #include "actors/controllers/replica_set/replica_set.hpp"
 #include "actors/controllers/upkeep/upkeep.hpp"
 #include "actors/model/match.hpp"
@@ -37,7 +38,8 @@ void claimants(const store& all, const char* plural, const char* role, const jso
   });
 }
 
-void of_pod(const store& all, const json& pod, std::vector<duty>& out) {
+void of_pod(const store& all, const std::string& key, const json& pod, std::vector<duty>& out) {
+  if (has_finalizer(pod, job_finalizer) && !all.find_uid(text_or(dig(controller_of(pod), "uid")))) out.push_back({"job_orphan", key});
   if (controller_of(pod).is_null()) {
     claimants(all, "replicasets", "replica_set", pod, out);
     claimants(all, "replicationcontrollers", "replication_controller", pod, out);
@@ -72,11 +74,14 @@ std::vector<duty> concerned(const store& all, const std::string& plural, const s
     }
   }
   if (gone) {
-    for (const auto& [kind, name] : all.dependents(uid_of(object))) out.push_back({"collect", kind + "|" + name});
+    for (const auto& [kind, name] : all.dependents(uid_of(object))) {
+      out.push_back({"collect", kind + "|" + name});
+      if (plural == "jobs" && kind == "pods") out.push_back({"job_orphan", name});
+    }
   } else if (!dig(object, "metadata", "ownerReferences").empty() || has_finalizer(object, "foregroundDeletion") || has_finalizer(object, "orphan")) {
     out.push_back({"collect", plural + "|" + key});
   }
-  if (plural == "pods") of_pod(all, object, out);
+  if (plural == "pods") of_pod(all, key, object, out);
   if (plural == "replicasets" && controller_of(object).is_null()) claimants(all, "deployments", "deployment", object, out);
   if (plural == "nodes") {
     for (const auto& [name, set] : all.all("daemonsets")) out.push_back({"daemon_set", name});
@@ -92,6 +97,7 @@ plan decide(const store& all, const duty& what, const moment& at) {
   if (what.role == "deployment") return decide_deployment(all, what.key, at);
   if (what.role == "daemon_set") return decide_daemon_set(all, what.key, at);
   if (what.role == "job") return decide_job(all, what.key, at);
+  if (what.role == "job_orphan") return decide_job_orphan(all, what.key);
   if (what.role == "budget") return decide_budget(all, what.key, at);
   if (what.role == "pod_end") return decide_pod_end(all, what.key, at);
   const auto bar = what.key.find('|');

@@ -76,6 +76,11 @@ std::string host_name(const pod_wish& pod, const json& object) {
   while (!out.empty() && (out.back() == '-' || out.back() == '.')) out.pop_back();
   return out;
 }
+/// With its Service's domain; without a subdomain the same as the name.
+std::string full_host_name(const pod_wish& pod, const json& object, const node_setup& on) {
+  const auto host = host_name(pod, object), domain = text_or(dig(object, "spec", "subdomain"));
+  return domain.empty() ? host : host + "." + domain + "." + pod.ns + ".svc." + on.cluster_domain;
+}
 
 void merge(std::vector<std::string>& into, const json& more) {
   for (const auto& one : more)
@@ -161,9 +166,8 @@ std::string hosts_text(const pod_wish& pod, const std::vector<std::string>& addr
     out += own;
   } else {
     out += "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
-    const auto host = host_name(pod, object), domain = text_or(dig(object, "spec", "subdomain"));
-    for (const auto& a : addresses)
-      out += a + "\t" + (domain.empty() ? "" : host + "." + domain + "." + pod.ns + ".svc." + on.cluster_domain + "\t") + host + "\n";
+    const auto host = host_name(pod, object), full = full_host_name(pod, object, on);
+    for (const auto& a : addresses) out += a + "\t" + (full == host ? "" : full + "\t") + host + "\n";
   }
   const auto& more = dig(object, "spec", "hostAliases");
   if (more.is_array() && !more.empty()) out += "\n# Entries added by HostAliases.\n";
@@ -201,7 +205,7 @@ port::sandbox_config make_sandbox_config(const pod_wish& pod, std::uint32_t atte
   const json& spec = dig(object, "spec");
   port::sandbox_config out;
   out.name = pod.name, out.ns = pod.ns, out.uid = pod.uid, out.attempt = attempt;
-  if (!pod.host_network) out.hostname = host_name(pod, object);
+  if (!pod.host_network) out.hostname = is_true(dig(spec, "setHostnameAsFQDN")) ? full_host_name(pod, object, on) : host_name(pod, object);
   out.log_folder = log_folder(on, pod);
   out.dns = dns_of(pod, spec, on);
   for (const char* list : {"containers", "initContainers"})

@@ -73,6 +73,7 @@ container_wish read_container(const json& pod, const json& spec, role as) {
   const auto& known = status_of(pod, out.name);
   out.restarts_known = static_cast<std::uint32_t>(std::max<std::int64_t>(0, number_or(dig(known, "restartCount"), 0)));
   out.ran_before = !text_or(dig(known, "containerID")).empty();
+  out.tells_by_log = text_or(dig(spec, "terminationMessagePolicy")) == "FallbackToLogsOnError";
   out.spec = model::packed(spec);
   return out;
 }
@@ -92,6 +93,8 @@ pod_wish read(const json& pod) {
   if (out.deleted) out.grace = seconds_or(dig(pod, "metadata", "deletionGracePeriodSeconds"), out.grace / std::chrono::seconds(1));
   out.grace = std::max<duration>(out.grace, std::chrono::seconds(1));   // upstream's least: who hears TERM gets a moment
   out.host_network = dig(pod, "spec", "hostNetwork") == json(true);
+  out.runtime_class = text_or(dig(pod, "spec", "runtimeClassName"));
+  out.own_users = dig(pod, "spec", "hostUsers") == json(false);
   const auto phase = text_or(dig(pod, "status", "phase"));
   out.finished = phase == "Succeeded" || phase == "Failed";
   const auto& limit = dig(pod, "spec", "activeDeadlineSeconds");

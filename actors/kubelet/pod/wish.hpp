@@ -39,6 +39,7 @@ struct container_wish {
   std::optional<handler_wish> post_start, pre_stop;
   std::uint32_t restarts_known = 0;              ///< As the API remembers; counts when the runtime has forgotten.
   bool ran_before = false;                       ///< The API remembers a container of it.
+  bool tells_by_log = false;                     ///< Its log's last lines are its last words where it left none (FallbackToLogsOnError).
   model::packed spec;                            ///< The container as it was written.
 };
 
@@ -50,6 +51,8 @@ struct pod_wish {
   bool finished = false;                         ///< The API has it as Succeeded or Failed.
   std::optional<wall_time> deadline;             ///< activeDeadlineSeconds after its start.
   std::string quality;                           ///< Of service: "Guaranteed", "Burstable" or "BestEffort".
+  std::string runtime_class;                     ///< A RuntimeClass; empty: the usual runtime.
+  bool own_users = false;                        ///< hostUsers: false.
   std::vector<std::string> gates;                ///< Types of conditions without which it is not ready.
   std::vector<container_wish> containers;        ///< Init and sidecar in their order, then main, then guests.
   model::packed object;

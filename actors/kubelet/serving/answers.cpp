@@ -16,6 +16,13 @@ result<std::string> named(const pod_record& pod, const std::string& container) {
   return fail(errc::not_found, "container " + container + " is not valid for pod " + pod.name);
 }
 
+const net::cri::container* running_instance(const pod_record& pod, const std::string& id) {
+  if (pod.view)
+    for (const auto& c : pod.view->containers)
+      if (c.id == id && c.state == net::cri::container_state::running) return &c;
+  return nullptr;
+}
+
 std::string waiting_reason(const pod_record& pod, const std::string& container) {
   const auto object = pod.object.read();
   for (const char* list : {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"})
@@ -94,7 +101,9 @@ json stats_summary(const std::string& node, const std::vector<pod_record>& pods,
     for (const auto& u : used) {
       const auto owner = u.labels.find(net::cri::label_pod_uid), called = u.labels.find(net::cri::label_container);
       if (owner == u.labels.end() || owner->second != pod.uid || called == u.labels.end()) continue;
-      containers.push_back({{"name", called->second}, {"startTime", to_rfc3339(u.at)}, {"cpu", {{"time", to_rfc3339(u.at)}, {"usageCoreNanoSeconds", u.cpu_nanoseconds}}},
+      const auto* now_running = running_instance(pod, u.container_id);   // containerd also tells of those that have ended
+      if (!now_running) continue;
+      containers.push_back({{"name", called->second}, {"startTime", to_rfc3339(now_running->started_at)}, {"cpu", {{"time", to_rfc3339(u.at)}, {"usageCoreNanoSeconds", u.cpu_nanoseconds}}},
                             {"memory", memory_of(u)}, {"rootfs", {{"time", to_rfc3339(u.at)}, {"usedBytes", u.disk_bytes}, {"inodesUsed", u.disk_inodes}}}});
       cpu += u.cpu_nanoseconds, memory += u.memory_working_set;
     }

@@ -68,6 +68,7 @@ class containers_client final : public cri::runtime {
   }
   void run_sandbox(const cri::sandbox_config& what, cri::done<std::string> then) override {
     call<std::string>("run_sandbox", what.name, std::move(then), [in_ = in_, what]() -> result<std::string> {
+      if (!what.handler.empty() && what.handler != "runc") return fail(errc::internal, "failed to get sandbox runtime: no runtime for \"" + what.handler + "\" is configured");
       for (const auto& [id, s] : in_->sandboxes)
         if (s.uid == what.uid && s.attempt == what.attempt)
           return fail(errc::internal, "failed to reserve sandbox name \"" + what.name + "\": name is reserved for \"" + id + "\"");
@@ -206,10 +207,7 @@ class containers_client final : public cri::runtime {
   }
   void list_images(cri::done<std::vector<cri::image>> then) override {
     call<std::vector<cri::image>>("list_images", "", std::move(then), [in_ = in_] {
-      std::vector<cri::image> out;
-      for (const auto& [name, one] : in_->images)
-        if (name != one.id) out.push_back(one);   // each is there by its name and by its id
-      return out;
+      return in_->owner->images();
     });
   }
   void remove_image(const std::string& id, cri::done<nothing> then) override {
@@ -229,9 +227,11 @@ class containers_client final : public cri::runtime {
     call<std::vector<cri::usage>>("container_usage", "", std::move(then), [in_ = in_, having] {
       std::vector<cri::usage> out;
       for (const auto& [id, c] : in_->containers) {
-        if (c.state != cri::container_state::running || !has_labels(having, c.labels)) continue;
+        if (!has_labels(having, c.labels)) continue;
         cri::usage one;
-        one.container_id = id, one.labels = c.labels, one.at = in_->calendar.now(), one.memory_working_set = 1 << 20;
+        one.container_id = id, one.labels = c.labels;
+        // Who has ended is told of as well, as by containerd, with nothing.
+        if (c.state == cri::container_state::running) one.at = in_->calendar.now(), one.memory_working_set = 1 << 20;
         out.push_back(std::move(one));
       }
       return out;
@@ -309,6 +309,12 @@ void container_machine::add_image(const std::string& name, std::uint64_t bytes) 
   made.bytes = bytes;
   in_->images[name] = made;
   in_->images[made.id] = made;
+}
+std::vector<cri::image> container_machine::images() const {
+  std::vector<cri::image> out;
+  for (const auto& [name, one] : in_->images)
+    if (name != one.id) out.push_back(one);   // each is there by its name and by its id
+  return out;
 }
 void container_machine::offer_image(const std::string& name, const std::string& password) { in_->offered[name] = password; }
 const std::map<std::string, cri::sandbox>& container_machine::sandboxes() const { return in_->sandboxes; }

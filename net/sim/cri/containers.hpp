@@ -55,6 +55,7 @@ class container_machine {
   void reboot();                         ///< All containers end (255, Unknown), sandboxes are not ready.
   void kill_container(const std::string& id, int exit_code, const std::string& reason);
   void add_image(const std::string& name, std::uint64_t bytes = 1 << 20);   ///< Present.
+  std::vector<cri::image> images() const;
   void offer_image(const std::string& name, const std::string& password = {});   ///< Can be pulled, by who has the password.
 
   // What there is, for invariants.

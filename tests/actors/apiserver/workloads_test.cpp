@@ -85,6 +85,50 @@ TEST_CASE("a job gets a selector of its own, a job that names one by hand keeps 
   CHECK(std::get<prepared>(update("jobs", "batch", job, edited(job, "/spec/parallelism", 5))).object["metadata"]["generation"] == 2);
 }
 
+TEST_CASE("a job leaves its pods behind when nobody says what shall become of them, and the client is told") {
+  const auto& kind = kind_of("jobs", "batch");
+  auto job = published(good(create("jobs", "batch", R"({"metadata":{"name":"j"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}})")));
+  const auto plan = [&](std::string_view wanted) {
+    auto ctx = context();
+    ctx.garbage_collector = true;
+    return plan_delete(kind, job, read(wanted), ctx);
+  };
+  CHECK(std::get<update_first>(plan("{}")).object["metadata"]["finalizers"] == read(R"(["orphan"])"));
+  CHECK(std::holds_alternative<erase_now>(plan(R"({"propagationPolicy":"Background"})")));
+  job["metadata"]["finalizers"] = read(R"(["foregroundDeletion"])");
+  CHECK(std::get<update_first>(plan("{}")).object["metadata"]["finalizers"] == read(R"(["foregroundDeletion"])"));
+  CHECK(warning_of_delete(kind, read("{}")).starts_with("child pods are preserved by default when jobs are deleted"));
+  for (auto said : {R"({"propagationPolicy":"Orphan"})", R"({"orphanDependents":false})"}) CHECK(warning_of_delete(kind, read(said)).empty());
+  CHECK(warning_of_delete(kind_of("deployments", "apps"), read("{}")).empty());
+}
+
+TEST_CASE("a job's policies that cannot be carried out are refused in upstream's words") {
+  struct row { const char *spec, *policy, *says; } rows[] = {
+      {R"("backoffLimitPerIndex":1,)", "Never", "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"},
+      {R"("completionMode":"Indexed","completions":3,"maxFailedIndexes":1,)", "Never", "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified"},
+      {R"("completionMode":"Indexed","completions":3,"backoffLimitPerIndex":1,"maxFailedIndexes":4,)", "Never", "spec.maxFailedIndexes: Invalid value: 4: must be less than or equal to completions"},
+      {R"("podFailurePolicy":{"rules":[]},)", "OnFailure", "only \"Never\" is supported when podFailurePolicy is specified"},
+      {R"("podReplacementPolicy":"TerminatingOrFailed","podFailurePolicy":{"rules":[]},)", "Never", "spec.podReplacementPolicy: Unsupported value: \"TerminatingOrFailed\": supported values: \"Failed\""},
+      {R"("podFailurePolicy":{"rules":[{"action":"FailIndex","onExitCodes":{"operator":"In","values":[1]}}]},)", "Never",
+       "spec.podFailurePolicy.rules[0].action: Invalid value: \"FailIndex\": requires the backoffLimitPerIndex to be set"},
+      {R"("podFailurePolicy":{"rules":[{"action":"Explode","onExitCodes":{"operator":"In","values":[1]}}]},)", "Never", "spec.podFailurePolicy.rules[0].action: Unsupported value: \"Explode\""},
+      {R"("podFailurePolicy":{"rules":[{"action":"Count"}]},)", "Never", "spec.podFailurePolicy.rules[0]: Invalid value: \"\": specifying one of OnExitCodes and OnPodConditions is required"},
+      {R"("podFailurePolicy":{"rules":[{"action":"Count","onExitCodes":{"operator":"In","values":[0]}}]},)", "Never",
+       "spec.podFailurePolicy.rules[0].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator"},
+      {R"("podFailurePolicy":{"rules":[{"action":"Count","onExitCodes":{"operator":"In","values":[3,3]}}]},)", "Never", "values[1]: Duplicate value: 3"},
+      {R"("successPolicy":{"rules":[{"succeededCount":1}]},)", "Never", "requires indexed completion mode"},
+      {R"("completionMode":"Indexed","completions":3,"successPolicy":{"rules":[{"succeededCount":4}]},)", "Never", "spec.successPolicy.rules[0].succeededCount: Invalid value: 4: must be less than or equal to 3"},
+      {R"("managedBy":"me",)", "Never", "spec.managedBy: Invalid value: \"me\": must be a domain-prefixed path"}};
+  for (const auto& row : rows) {
+    const auto said = refusal("jobs", "batch", std::string(R"({"metadata":{"name":"pi"},"spec":{)") + row.spec + R"("template":{"spec":{"restartPolicy":")" + row.policy +
+                                                   R"(","containers":[{"name":"c","image":"x"}]}}}})");
+    CHECK_MESSAGE(said.find(row.says) != std::string::npos, said);
+  }
+  good(create("jobs", "batch", R"({"metadata":{"name":"pi"},"spec":{"completionMode":"Indexed","completions":3,"backoffLimitPerIndex":1,"maxFailedIndexes":2,
+      "successPolicy":{"rules":[{"succeededIndexes":"0-1","succeededCount":1}]},"podFailurePolicy":{"rules":[{"action":"FailIndex","onExitCodes":{"operator":"In","values":[42]}}]},
+      "template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"x"}]}}}})"));
+}
+
 TEST_CASE("what cannot work is refused in upstream's words") {
   struct row { const char *plural, *spec, *says; } rows[] = {
       {"deployments", R"("selector":{"matchLabels":{"app":"other"}},)", "spec.template.metadata.labels: Invalid value: {\"app\":\"web\"}: `selector` does not match template `labels`"},

@@ -1,7 +1,6 @@
 // What controllers decide, played through on a little cluster.
 #include "actors/controllers/daemon_set/daemon_set.hpp"
 #include "actors/controllers/deployment/deployment.hpp"
-#include "actors/controllers/job/job.hpp"
 #include "actors/controllers/upkeep/upkeep.hpp"
 #include "tests/actors/controllers/little_cluster.hpp"
 
@@ -166,76 +165,6 @@ TEST_CASE("a daemon set has one pod on every node that lets it") {
   CHECK(c.count("pods") == 2);
 }
 
-TEST_CASE("a job counts each pod once and ends") {
-  little_cluster c;
-  c.make("jobs", read(R"({"metadata":{"name":"j"},"spec":{"completions":3,"parallelism":2,"backoffLimit":1,"ttlSecondsAfterFinished":60,
-      "template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}})"));
-  c.settle();
-  CHECK(c.count("pods") == 2);
-  auto end = [&](const char* phase) {
-    auto copy = c.all.all("pods");
-    for (const auto& [key, pod] : copy)
-      if (is_active(*pod)) return c.tell(key, phase, "False"), c.settle();
-  };
-  end("Succeeded"), end("Failed"), end("Succeeded");
-  CHECK((at(c, "jobs", "d/j", "succeeded") == 2 && at(c, "jobs", "d/j", "failed") == 1));
-  c.pass(1s);
-  CHECK((at(c, "jobs", "d/j", "succeeded") == 2 && at(c, "jobs", "d/j", "failed") == 1));   // not counted again
-  end("Succeeded");
-  CHECK(dig(condition(*c.all.find("jobs", "d/j"), "Complete"), "status") == "True");
-  CHECK(std::ranges::find(c.said, "Completed: Job completed") != c.said.end());
-  c.pass(61s);
-  c.live();
-  CHECK((c.count("jobs") == 0 && c.count("pods") == 0));
-}
-
-TEST_CASE("a job does not wait for a pod that is going, unless it is told to") {
-  for (const bool waits : {false, true}) {
-    little_cluster c;
-    c.make("nodes", read(R"({"metadata":{"name":"lost"}})"));
-    c.make("jobs", read(std::string(R"({"metadata":{"name":"j"},"spec":{"completions":2,"parallelism":1,"completionMode":"Indexed",)") +
-                        (waits ? R"("podReplacementPolicy":"Failed",)" : "") + R"("template":{"spec":{"restartPolicy":"Never","nodeName":"lost","containers":[{"name":"c","image":"i"}]}}}})"));
-    c.settle();
-    REQUIRE(c.count("pods") == 1);
-    c.remove("pods", c.all.all("pods").begin()->first, read("{}"));   // its node is lost: it never goes
-    c.change("jobs", "d/j", "", merge, read(R"({"metadata":{"labels":{"look":"again"}}})"));
-    c.settle();
-    CHECK(c.count("pods") == (waits ? 1 : 2));
-  }
-}
-
-TEST_CASE("a job that fails too often or takes too long fails, and its pods go") {
-  struct row { const char *spec, *reason; } rows[] = {{R"("backoffLimit":0)", "BackoffLimitExceeded"}, {R"("activeDeadlineSeconds":10)", "DeadlineExceeded"}};
-  for (const auto& row : rows) {
-    little_cluster c;
-    c.make("jobs", read(std::string(R"({"metadata":{"name":"j"},"spec":{"parallelism":2,"completions":2,)") + row.spec +
-                        R"(,"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}})"));
-    c.live();
-    auto copy = c.all.all("pods");
-    if (std::string_view(row.reason) == "BackoffLimitExceeded") c.tell(copy.begin()->first, "Failed", "False");
-    c.pass(11s);
-    c.live();
-    CHECK(dig(condition(*c.all.find("jobs", "d/j"), "Failed"), "reason") == row.reason);
-    for (const auto& [key, pod] : c.all.all("pods")) CHECK_FALSE(is_active(*pod));
-  }
-  CHECK(print_indexes({0, 1, 2, 5, 7, 8}) == "0-2,5,7,8");
-  CHECK(parse_indexes("0-2,5") == std::vector<std::int64_t>{0, 1, 2, 5});
-  CHECK(parse_indexes("").empty());
-}
-
-TEST_CASE("an indexed job gives every pod a number of its own") {
-  little_cluster c;
-  c.make("jobs", read(R"({"metadata":{"name":"j"},"spec":{"completions":3,"parallelism":3,"completionMode":"Indexed",
-      "template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}})"));
-  c.settle();
-  std::set<std::string> numbers;
-  auto copy = c.all.all("pods");
-  for (const auto& [key, pod] : copy) numbers.insert(text_or(dig(*pod, "metadata", "annotations", "batch.kubernetes.io/job-completion-index")));
-  CHECK(numbers == std::set<std::string>{"0", "1", "2"});
-  for (const auto& [key, pod] : copy) c.tell(key, "Succeeded", "False"), c.settle();
-  CHECK(dig(*c.all.find("jobs", "d/j"), "status", "completedIndexes") == "0-2");
-}
-
 TEST_CASE("a taint evicts whom it may, when it may, and pods of a node that is gone go") {
   const auto now = *parse_rfc3339("2026-11-22T07:00:00Z");
   const auto node = read(R"({"spec":{"taints":[{"key":"k","effect":"NoExecute","timeAdded":"2026-11-22T06:59:00Z"}]}})");
@@ -246,6 +175,11 @@ TEST_CASE("a taint evicts whom it may, when it may, and pods of a node that is g
   little_cluster c;
   c.make("pods", read(R"({"metadata":{"name":"p"},"spec":{"nodeName":"gone","containers":[{"name":"c","image":"i"}]}})"));
   c.settle();
+  CHECK(c.count("pods") == 0);
+  c.make("pods", read(R"({"metadata":{"name":"held","finalizers":["a/b"]},"spec":{"nodeName":"gone","containers":[{"name":"c","image":"i"}]}})"));
+  c.settle();   // and comes to an end, though the pod stays
+  CHECK(dig(*c.all.find("pods", "d/held"), "status", "phase") == "Failed");
+  c.change("pods", "d/held", "", merge, read(R"({"metadata":{"finalizers":null}})"));
   CHECK(c.count("pods") == 0);
 }
 

@@ -77,9 +77,15 @@ class little_cluster {
   void run_pods() {
     auto copy = all.all("pods");
     for (const auto& [key, pod] : copy) {
-      if (is_going(*pod)) erase("pods", key);
+      if (is_going(*pod)) end_pod(key);
       else if (text_or(dig(*pod, "status", "phase")) == "Pending") tell(key, "Running", "True");
     }
+  }
+  /// As a kubelet does: says how it ended, and lets go of it.
+  void end_pod(const std::string& key) {
+    const auto phase = text_or(dig(*all.find("pods", key), "status", "phase"));
+    if (phase != "Succeeded" && phase != "Failed") tell(key, "Failed", "False");
+    if (all.find("pods", key)) remove("pods", key, {{"gracePeriodSeconds", 0}});
   }
   void tell(const std::string& key, const char* phase, const char* ready) {
     json status = dig(*all.find("pods", key), "status");

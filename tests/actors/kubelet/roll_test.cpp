@@ -85,6 +85,27 @@ TEST_CASE("a sandbox that cannot be made is said, and tried again") {
   REQUIRE(n.until([&] { return n.runs(); }));
 }
 
+TEST_CASE("a pod runs in the runtime that its class names, and in no other") {
+  little_node n;
+  n.put("{}", R"({"runtimeClassName":"boxed"})");
+  const auto said = [&](const char* text) {
+    return n.until([&] { return std::ranges::any_of(n.store->events, [&](const json& e) { return text_or(dig(e, "message")).find(text) != std::string::npos; }); });
+  };
+  REQUIRE(said("RuntimeClass \"boxed\" not found"));
+  CHECK(n.machine.sandboxes().empty());
+  n.store->others["/apis/node.k8s.io/v1/runtimeclasses/boxed"] = {{"handler", "box"}};
+  REQUIRE(said("no runtime for \"box\" is configured"));
+  n.store->others["/apis/node.k8s.io/v1/runtimeclasses/boxed"] = {{"handler", "runc"}};
+  REQUIRE(n.until([&] { return n.runs(); }));
+}
+
+TEST_CASE("a pod that asks for users of its own is told that there are none") {
+  little_node n;
+  n.put("{}", R"({"hostUsers":false})");
+  REQUIRE(n.until([&] { return n.said("FailedCreatePodSandBox"); }));
+  CHECK(n.machine.sandboxes().empty());
+}
+
 TEST_CASE("a runtime that dies makes the node not ready, touches no container, and comes back") {
   little_node n;
   n.put("{}");
@@ -121,6 +142,20 @@ TEST_CASE("the roll answers where logs are and how to get into a container, or s
   CHECK((*list)["items"].size() == 1);
   const auto stats = parse_json(*n.on.ask<std::string>(n.roll, kubelet::read_stats{}));
   CHECK((*stats)["pods"][0]["containers"][0]["name"] == "main");
+}
+
+TEST_CASE("the summary tells of what runs, once, and since when") {
+  little_node n;
+  n.put("{}");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  n.machine.kill_container(n.machine.containers().begin()->first, 137, "Error");
+  REQUIRE(n.until([&] { return n.runs() && n.main()["restartCount"] == 1; }));
+  CHECK(n.machine.containers().size() == 2);   // the one before is still there
+  const auto stats = parse_json(*n.on.ask<std::string>(n.roll, kubelet::read_stats{}));
+  const auto& told = (*stats)["pods"][0]["containers"];
+  REQUIRE(told.size() == 1);
+  CHECK(told[0]["startTime"] == n.main()["state"]["running"]["startedAt"]);
+  CHECK(told[0]["memory"]["workingSetBytes"] == 1 << 20);
 }
 
 TEST_CASE("a pod on a node without a runtime is told why, once") {

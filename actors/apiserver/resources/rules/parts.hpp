@@ -51,6 +51,8 @@ void check_pod_spec(const json& spec, const std::string& under, causes& out);
 /// Kinds of workloads/ and policies/; false when this is none of them.
 bool check_workload(const schema::kind& kind, const json& object, causes& out);
 bool check_policy(const schema::kind& kind, const json& object, causes& out);
+/// Of a Job's spec: indexes, podFailurePolicy, successPolicy.
+void check_job_policies(const json& spec, const std::string& under, causes& out);
 void check_workload_change(const schema::kind& kind, const json& old, const json& now, causes& out);
 void check_policy_change(const schema::kind& kind, const json& old, const json& now, causes& out);
 void check_pod_change(const json& old, const json& now, causes& out);

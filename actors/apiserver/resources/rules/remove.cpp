@@ -26,12 +26,17 @@ std::optional<api_error> check_preconditions(const schema::kind& kind, const jso
   return std::nullopt;
 }
 
+/// Kinds from before there was a garbage collector leave their pods behind unless they are told otherwise, as upstream's do.
+bool leaves_pods(const schema::kind& kind) { return (kind.group == "batch" && kind.name == "Job") || is_core(kind, "ReplicationController"); }
+
 /// The finalizers after the propagation policy has had its say.
-json finalizers_after(const json& metadata, const json& wanted, const write_context& ctx) {
+json finalizers_after(const schema::kind& kind, const json& metadata, const json& wanted, const write_context& ctx) {
   json out = list_of(metadata, "finalizers");
   auto policy = text_or(dig(wanted, "propagationPolicy"));
   if (dig(wanted, "orphanDependents").is_boolean())
     policy = wanted["orphanDependents"].get<bool>() ? "Orphan" : "Background";
+  const bool settled = std::ranges::find(out, json("foregroundDeletion")) != out.end() || std::ranges::find(out, json("orphan")) != out.end();
+  if (policy.empty() && leaves_pods(kind) && !settled) policy = "Orphan";
   if (policy.empty() || !ctx.garbage_collector) return out;
   auto set = [&](const char* name, bool present) {
     auto found = std::ranges::find(out, json(name));
@@ -99,11 +104,17 @@ deletion delete_again(const schema::kind& kind, const json& old, json finalizers
 
 }  // namespace
 
+std::string warning_of_delete(const schema::kind& served, const json& wanted) {
+  const auto& kind = schema::kinds()[served.storage];
+  if (kind.group != "batch" || kind.name != "Job" || dig(wanted, "propagationPolicy").is_string() || dig(wanted, "orphanDependents").is_boolean()) return {};
+  return "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
+}
+
 deletion plan_delete(const schema::kind& served, const json& old, const json& wanted, const write_context& ctx) {
   const auto& kind = schema::kinds()[served.storage];
   const auto& metadata = dig(old, "metadata");
   if (auto why = check_preconditions(kind, metadata, wanted)) return std::move(*why);
-  auto finalizers = finalizers_after(metadata, wanted, ctx);
+  auto finalizers = finalizers_after(kind, metadata, wanted, ctx);
   if (is_core(kind, "Namespace")) return delete_namespace(old, std::move(finalizers), ctx);
   auto grace = grace_of(kind, old, wanted);
   if (metadata.contains("deletionTimestamp")) return delete_again(kind, old, std::move(finalizers), grace);

@@ -75,7 +75,10 @@ TEST_CASE("a pod's name servers are the cluster's, unless it says otherwise") {
   CHECK(dns(R"({"hostNetwork":true})").servers == std::vector<std::string>{"9.9.9.9"});
   CHECK(dns(R"({"hostNetwork":true,"dnsPolicy":"ClusterFirstWithHostNet"})").servers == std::vector<std::string>{"10.43.0.10"});
   CHECK(dns(R"({"dnsPolicy":"None","dnsConfig":{"nameservers":["1.1.1.1"],"options":[{"name":"ndots","value":"2"}]}})").options == std::vector<std::string>{"ndots:2"});
-  CHECK(make_sandbox_config(read_pod(make_pod(R"({"hostNetwork":true})")), 0, on).hostname.empty());   // runc refuses another
+  const auto called = [&](const char* spec) { return make_sandbox_config(read_pod(make_pod(spec)), 0, on).hostname; };
+  CHECK(called(R"({"hostNetwork":true})").empty());   // runc refuses another
+  CHECK(called(R"({"hostname":"a","subdomain":"b"})") == "a");
+  CHECK(called(R"({"hostname":"a","subdomain":"b","setHostnameAsFQDN":true})") == "a.b.ns.svc.cluster.local");
 }
 
 TEST_CASE("requests and limits become shares, a quota, a limit and an oom score") {

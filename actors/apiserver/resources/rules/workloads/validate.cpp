@@ -123,6 +123,7 @@ void check_job_spec(const json& spec, const std::string& under, causes& out) {
   check_choice(dig(spec, "completionMode"), under + ".completionMode", {"Indexed", "NonIndexed"}, out);
   if (dig(spec, "completionMode") == "Indexed" && dig(spec, "completions").is_null())
     out.push_back(required_value(under + ".completions", "when completion mode is Indexed"));
+  check_job_policies(spec, under, out);
 }
 
 void check_job(const json& object, causes& out) {
