@@ -369,11 +369,9 @@ class kind_keeper_state {
     if (!present) return refuse(*j, not_found(*kind_, t.name));
     auto wanted = decode_delete_options(j->ask.content_type, j->ask.body, t.ask);
     if (auto* bad = std::get_if<api_error>(&wanted)) return refuse(*j, std::move(*bad));
-    const auto ctx = context(*j);
-    auto plan = plan_delete(*kind_, model::parse(*present), std::get<json>(wanted), ctx);
+    auto plan = plan_delete(*kind_, model::parse(*present), std::get<json>(wanted), context(*j));
     if (auto* bad = std::get_if<api_error>(&plan)) return refuse(*j, std::move(*bad));
-    j->warnings.clear();
-    if (auto warning = warning_of_delete(*kind_, std::get<json>(wanted)); !warning.empty()) j->warnings.push_back(std::move(warning));
+    j->warnings = warnings_of_delete(*kind_, std::get<json>(wanted));
     if (std::holds_alternative<already_deleting>(plan)) return first_look(*j) ? look_again(j) : answer(*j, present);
     auto lost = [this, j](const outcome&) {
       if (j->tries < patch_tries_max) return attempt_anew(j);

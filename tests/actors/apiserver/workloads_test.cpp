@@ -97,9 +97,9 @@ TEST_CASE("a job leaves its pods behind when nobody says what shall become of th
   CHECK(std::holds_alternative<erase_now>(plan(R"({"propagationPolicy":"Background"})")));
   job["metadata"]["finalizers"] = read(R"(["foregroundDeletion"])");
   CHECK(std::get<update_first>(plan("{}")).object["metadata"]["finalizers"] == read(R"(["foregroundDeletion"])"));
-  CHECK(warning_of_delete(kind, read("{}")).starts_with("child pods are preserved by default when jobs are deleted"));
-  for (auto said : {R"({"propagationPolicy":"Orphan"})", R"({"orphanDependents":false})"}) CHECK(warning_of_delete(kind, read(said)).empty());
-  CHECK(warning_of_delete(kind_of("deployments", "apps"), read("{}")).empty());
+  CHECK(warnings_of_delete(kind, read("{}")).at(0).starts_with("child pods are preserved by default when jobs are deleted"));
+  for (auto said : {R"({"propagationPolicy":"Orphan"})", R"({"orphanDependents":false})"}) CHECK(warnings_of_delete(kind, read(said)).empty());
+  CHECK(warnings_of_delete(kind_of("deployments", "apps"), read("{}")).empty());
 }
 
 TEST_CASE("a job's policies that cannot be carried out are refused in upstream's words") {

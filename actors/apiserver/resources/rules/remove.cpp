@@ -104,10 +104,10 @@ deletion delete_again(const schema::kind& kind, const json& old, json finalizers
 
 }  // namespace
 
-std::string warning_of_delete(const schema::kind& served, const json& wanted) {
+std::vector<std::string> warnings_of_delete(const schema::kind& served, const json& wanted) {
   const auto& kind = schema::kinds()[served.storage];
   if (kind.group != "batch" || kind.name != "Job" || dig(wanted, "propagationPolicy").is_string() || dig(wanted, "orphanDependents").is_boolean()) return {};
-  return "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
+  return {"child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"};
 }
 
 deletion plan_delete(const schema::kind& served, const json& old, const json& wanted, const write_context& ctx) {

@@ -67,7 +67,7 @@ struct already_deleting {};  ///< Nothing changes: answer the present object.
 using deletion = std::variant<erase_now, update_first, already_deleting, api_error>;
 /// `wanted` from decode_delete_options. `old` as published.
 deletion plan_delete(const schema::kind& kind, const json& old, const json& wanted, const write_context& ctx);
-/// What a client should know of its DELETE; "" when nothing.
-std::string warning_of_delete(const schema::kind& kind, const json& wanted);
+/// What a client should know of its DELETE.
+std::vector<std::string> warnings_of_delete(const schema::kind& kind, const json& wanted);
 
 }  // namespace troupe::apiserver
