@@ -36,6 +36,7 @@ class endpoints_state {
   enum source : std::size_t { services, pods, nodes, endpoints, slices };
 
   void init(const rt::world& in, endpoints_config config, client::api_actor api) {
+    world_ = &in;
     config_ = config;
     api_ = std::move(api);
     const auto me = caf::actor_cast<client::reflected_actor>(rt::strong<endpoints_actor>(self_));
@@ -130,21 +131,35 @@ class endpoints_state {
 
   void sync() {
     awake_ = false;
+    const auto now = world_->shard->now();
     std::set<std::string> later;
+    std::optional<mono_time> rested;
     for (const auto& key : std::exchange(marked_, {})) {
-      if (writing_.contains(key) || writing_.size() >= config_.writes_max) later.insert(key);
+      const auto rests = rests_until_.find(key);
+      if (rests != rests_until_.end() && now < rests->second) later.insert(key), rested = rested ? std::min(*rested, rests->second) : rests->second;
+      else if (writing_.contains(key) || writing_.size() >= config_.writes_max) later.insert(key);
       else plan(key);
     }
     marked_.merge(later);   // a write that ends wakes us
+    if (!rested || (now < timer_ && timer_ <= *rested)) return;
+    timer_ = *rested;       // beside the others' turn, which is sooner
+    self_->delayed_send(rt::strong<endpoints_actor>(self_), *rested - now, sync_due{});
+  }
+  /// Who has many pods looks at them all, and then rests: what changes meanwhile is seen together (decision 161).
+  void rest(const std::string& key, std::size_t looked_at) {
+    if (looked_at < config_.rest_from) return void(rests_until_.erase(key));
+    rests_until_[key] = world_->shard->now() + std::min(config_.rest_each * static_cast<std::int64_t>(looked_at), config_.rest_max);
   }
 
   void plan(const std::string& key) {
     const auto found = services_.find(key);
     std::vector<std::pair<bool, planned_write>> todo;   // whether it is a slice
     if (found == services_.end()) {
+      rests_until_.erase(key);
       remove_rest(key, todo);
     } else if (is_selecting(*found->second)) {
       const auto selected = pods_of(key, *found->second);
+      rest(key, selected.size());
       const auto present = endpoints_.find(key);
       for (auto& w : plan_endpoints(*found->second, selected, zones_, present == endpoints_.end() ? nullptr : present->second.get())) todo.emplace_back(false, std::move(w));
       std::vector<object_ptr> slices;
@@ -228,6 +243,9 @@ class endpoints_state {
   std::map<std::string, std::map<std::string, object_ptr>> slices_;   ///< By their Service, then by their own key.
   zone_map zones_;
   std::set<std::string> marked_, writing_;
+  std::map<std::string, mono_time> rests_until_;
+  mono_time timer_{};                                                 ///< When the first of them has rested.
+  const rt::world* world_ = nullptr;
   std::set<std::size_t> synced_;
   bool awake_ = false;
 };

@@ -263,3 +263,30 @@ TEST_CASE("nothing is written before everything has been seen") {
   r.on.run.run_for(60s);
   CHECK(r.take() == made);
 }
+
+TEST_CASE("a service of many pods rests after each look, a small one beside it does not wait for that") {
+  rig r;
+  auto small = service();
+  small["metadata"]["name"] = "small", small["metadata"]["uid"] = "s-2", small["spec"]["selector"] = {{"app", "small"}};
+  r.lists["/api/v1/services"] = {service(), small};
+  auto& pods = r.lists["/api/v1/pods"];
+  for (int i = 0; i < 500; ++i) pods.push_back(pod("p" + std::to_string(i), "10.42." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1)));
+  pods.push_back(pod("s", "10.42.9.1", true, {{"app", "small"}}));
+  r.on.run.run_for(10s);
+  r.take();
+  const auto change = [&](json one) {
+    one["metadata"]["resourceVersion"] = std::to_string(++r.version);
+    for (const auto& each : r.script->watches)
+      if (each.call.path.starts_with("/api/v1/pods")) rt::post(each.to, client::watch_event{each.watch, "MODIFIED", shared(one)});
+  };
+  for (int i = 0; i < 40; ++i) {   // two seconds of changes
+    change(pod("p" + std::to_string(i), "10.42.0." + std::to_string(i + 1), false));
+    change(pod("s", "10.42.9.1", i % 2 == 1, {{"app", "small"}}));
+    r.on.run.run_for(50ms);
+  }
+  std::map<std::string, int> looks;
+  for (const auto& each : r.writes)
+    for (auto name : {"endpoints/web", "endpoints/small"}) looks[name] += each.ends_with(name) ? 1 : 0;
+  CHECK(looks["endpoints/small"] == 40);
+  CHECK((looks["endpoints/web"] >= 8 && looks["endpoints/web"] <= 20));
+}
