@@ -49,9 +49,11 @@ class etcd_engine : public engine {
 /// too_large with a note. Foreign writers may change several keys in one revision: such changes carry the same
 /// `at`, and changes_after never parts them, even beyond `limit`. `previous` is 0 also when the version before was
 /// compacted away. Beyond the head changes_after is `invalid` as far as this engine knows the head.
-/// status().keys is counted every few seconds. read_head ends `unavailable` once the leader's process is known to be gone. read_head answers, while somebody follows, the newest revision that a
-/// change carries, once the feed has it: what it answers can be waited for. compact keeps no minimum. verify compares
-/// the members' hashes; a difference is `corrupt` when it is still there after two seconds. The destructor waits for what is in flight, at most operation_limit (a backup: snapshot_limit).
+/// status().keys is counted every few seconds. read_head answers, while somebody follows, the newest revision that a
+/// change carries, once the feed has it: what it answers can be waited for; it ends `unavailable` once the leader's process
+/// is known to be gone. compact keeps no minimum. verify compares the members' hashes; a difference is `corrupt` when it is
+/// still there after two seconds. The destructor waits for what is in flight, at most operation_limit (a backup:
+/// snapshot_limit).
 result<std::unique_ptr<engine>> open_etcd(etcd_config config);
 result<std::unique_ptr<etcd_engine>> open_etcd_engine(etcd_config config);
 
