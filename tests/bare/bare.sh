@@ -22,6 +22,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$root" ] || { sed -n '2,10p' "$0"; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "bare.sh: root is needed to make a Debian"; exit 1; }
+command -v debootstrap >/dev/null || { echo "bare.sh: debootstrap is needed: apt-get install debootstrap"; exit 1; }
 say() { printf '\n=== %s\n' "$*"; }
 [ -n "$mirror" ] || mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ' || true)
 [ -n "$mirror" ] || { echo "bare.sh: this machine's sources name no mirror of Debian: give one with --mirror"; exit 1; }
