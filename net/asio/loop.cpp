@@ -10,7 +10,7 @@
 
 namespace troupe::net::real {
 namespace {
-constexpr std::size_t spare_buffers_max = 8;
+constexpr std::size_t spare_bytes_max = 512 * 1024;
 mono_time clock_now() { return std::chrono::time_point_cast<duration>(std::chrono::steady_clock::now()); }
 }  // namespace
 
@@ -174,14 +174,16 @@ std::string loop_core::take_buffer() {
   if (spare_.empty()) return {};
   std::string out = std::move(spare_.back());
   spare_.pop_back();
+  spare_bytes_ -= out.capacity();
   return out;
 }
 
 void loop_core::give_back(std::string&& buffer) {
-  if (spare_.size() >= spare_buffers_max || buffer.capacity() > 2 * gather_bytes_max) {
+  if (spare_bytes_ + buffer.capacity() > spare_bytes_max) {
     std::string().swap(buffer);
     return;
   }
+  spare_bytes_ += buffer.capacity();
   buffer.clear();
   spare_.push_back(std::move(buffer));
   buffer = std::string();

@@ -80,6 +80,7 @@ class loop_core : public std::enable_shared_from_this<loop_core> {
   std::unordered_set<loop_resident*> residents_;    ///< All are treated alike, so their order does not matter.
   std::unique_ptr<char[]> read_buffer_;
   std::vector<std::string> spare_;
+  std::size_t spare_bytes_ = 0;                     ///< Capacity of all spare ones.
   std::unique_ptr<carrier> carrier_;
   std::thread thread_;
   std::thread::id owner_;

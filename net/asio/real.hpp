@@ -59,9 +59,10 @@ std::unique_ptr<acceptor> make_acceptor(const loop& on, std::shared_ptr<port_boo
 inline constexpr duration close_linger = std::chrono::seconds(5);
 /// How long accepting rests when the process has no descriptors left.
 inline constexpr duration accept_rest = std::chrono::milliseconds(200);
-/// Bytes read at once; one buffer of this size per loop.
-inline constexpr std::size_t read_bytes_max = 64 * 1024;
-/// Bytes that may gather in one turn of the loop before they are sent at once.
-inline constexpr std::size_t gather_bytes_max = 64 * 1024;
+/// Bytes read at once; one buffer of this size per loop. Eight pieces of a tunnel (its piece_max; decision 178): a little more or less
+/// would end each reading in a small frame, a record and a segment of its own.
+inline constexpr std::size_t read_bytes_max = 8 * (32 * 1024 - 64);
+/// Bytes that may gather in one turn of the loop before they are sent at once: half of what one reading becomes.
+inline constexpr std::size_t gather_bytes_max = 136 * 1024;
 
 }  // namespace troupe::net::real

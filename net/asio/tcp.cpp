@@ -13,9 +13,8 @@
 
 namespace troupe::net::real {
 namespace {
-constexpr int not_sent_max = 256 * 1024;
 
-
+constexpr int not_sent_max = 128 * 1024;
 constexpr int keep_idle_seconds = 30, keep_interval_seconds = 10, keep_probes = 3;
 
 class tcp_stream final : public stream, public self_carrying {

@@ -5,7 +5,7 @@
 namespace troupe::net::tunnel {
 namespace {
 constexpr std::size_t piece_max = 32 * 1024 - 64;      // with its headers it fills two TLS records; a turn in the fair queue, then the next stream's
-constexpr std::size_t carrier_unsent_max = 128 * 1024;  // more would only delay the others
+constexpr std::size_t carrier_unsent_max = 264 * 1024;  // one reading; with the kernel's own queue (not_sent_max) 392 KiB may be before a small call
 constexpr std::size_t overshoot_max = 16 * 1024 * 1024;  // what may be under way when Pause is sent
 constexpr duration sync_grace = std::chrono::seconds(30);
 }  // namespace
@@ -227,6 +227,13 @@ void session_core::dial(const endpoint& at, dialer::dialed done) {
 
 void session_core::write(const line_ptr& l, std::string_view data) {
   if (ended_ || l->ended || l->closing) return;
+  // Nobody's turn is before ours and the carrier takes it: no need to keep it.
+  while (!data.empty() && turns_.empty() && l->unsent() == 0 && !l->peer_paused && !ended_ && over_->unsent() < carrier_unsent_max) {
+    const auto piece = data.substr(0, piece_max);
+    send(l->number, frame_type::data, piece);
+    data.remove_prefix(piece.size());
+  }
+  if (data.empty()) return;
   l->outgoing.append(data);
   enqueue(l);
   pump();

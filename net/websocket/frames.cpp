@@ -59,13 +59,15 @@ std::optional<long_head> read_long_head(std::string_view bytes, bool masked, std
   return out;
 }
 
-void write_long_head(std::string& to, std::size_t length, const mask_key* mask) {
+std::size_t write_long_head(char* to, std::size_t length, const mask_key* mask) noexcept {
+  const char* const begin = to;
   const unsigned bit = mask ? 0x80 : 0;
   const std::size_t wide = length > 0xffff ? 8 : 2;
-  to.push_back(static_cast<char>(0x82));
-  to.push_back(static_cast<char>(bit | (wide == 8 ? 127 : 126)));
-  for (std::size_t i = wide; i-- > 0;) to.push_back(static_cast<char>(length >> (8 * i) & 0xff));
-  if (mask) to.append(mask->data(), mask->size());
+  *to++ = static_cast<char>(0x82);
+  *to++ = static_cast<char>(bit | (wide == 8 ? 127 : 126));
+  for (std::size_t i = wide; i-- > 0;) *to++ = static_cast<char>(length >> (8 * i) & 0xff);
+  if (mask) to = std::copy(mask->begin(), mask->end(), to);
+  return static_cast<std::size_t>(to - begin);
 }
 
 void apply_mask(const char* from, char* to, std::size_t size, mask_key mask, std::size_t offset) noexcept {

@@ -44,8 +44,8 @@ struct long_head {
 /// What `bytes` begin with, if that is the whole header of an unfragmented binary frame that takes the short way: masked as
 /// said, of at most `length_max`, and nothing about it that wslay would object to.
 std::optional<long_head> read_long_head(std::string_view bytes, bool masked, std::size_t length_max) noexcept;
-/// Appends the header of an unfragmented binary frame of `length` bytes (at least 126).
-void write_long_head(std::string& to, std::size_t length, const mask_key* mask);
+/// Writes the header of an unfragmented binary frame of `length` bytes (at least 126); its own size, at most 14.
+std::size_t write_long_head(char* to, std::size_t length, const mask_key* mask) noexcept;
 /// Masks or unmasks (which is the same) what lies `offset` bytes into a payload, from one place to another or in itself.
 void apply_mask(const char* from, char* to, std::size_t size, mask_key mask, std::size_t offset) noexcept;
 

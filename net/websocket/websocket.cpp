@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::string_view magic = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455, 1.3
 
+constexpr std::size_t record_bytes = 16 * 1024;  // plain bytes of a full TLS record
+constexpr std::size_t masks_at_once = 16;
+
 std::string accept_key(std::string_view key) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
@@ -54,15 +57,28 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     // wslay's queue is empty but inside its own calls: what waits there goes first.
     if (body.size() < long_frame_min || inside_receive_ || wslay_event_want_write(context_.get())) return send(true, std::string(head).append(body));
     if (ended_ || !stream_ || wslay_event_get_close_sent(context_.get()) || !wslay_event_get_write_enabled(context_.get())) return;
+    // One pass: what a TLS record takes is put together and masked where it stays in the processor's cache, and nothing is kept.
+    std::array<char, record_bytes> record;
     const auto size = head.size() + body.size();
     mask_key key{};
-    if (!from_client_) std::memcpy(key.data(), masks_.draw(key.size()).data(), key.size());
-    write_long_head(out_, size, from_client_ ? nullptr : &key);
-    const auto at = out_.size();
-    out_.append(head).append(body);
-    if (!from_client_) apply_mask(out_.data() + at, out_.data() + at, size, key, 0);
-    stream_->write(out_);
-    out_.clear();
+    if (!from_client_) key = next_mask();
+    auto filled = write_long_head(record.data(), size, from_client_ ? nullptr : &key);
+    std::size_t at = 0;
+    const auto put = [&](std::string_view& from) {
+      const auto n = std::min(from.size(), record.size() - filled);
+      if (from_client_) std::memcpy(record.data() + filled, from.data(), n);
+      else apply_mask(from.data(), record.data() + filled, n, key, at);
+      from.remove_prefix(n);
+      filled += n;
+      at += n;
+    };
+    put(head);
+    while (stream_) {
+      put(body);
+      stream_->write({record.data(), filled});
+      if (body.empty()) return;
+      filled = 0;
+    }
   }
   void ping() {
     if (ended_) return;
@@ -164,6 +180,15 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     return true;
   }
 
+  /// Drawn some at a time: each draw is a call into the kernel.
+  mask_key next_mask() {
+    mask_key key;
+    if (drawn_.empty()) drawn_ = masks_.draw(key.size() * masks_at_once);
+    std::memcpy(key.data(), drawn_.data() + drawn_.size() - key.size(), key.size());
+    drawn_.resize(drawn_.size() - key.size());
+    return key;
+  }
+
   void flush() {
     if (!stream_ || ended_) return;
     if (inside_receive_) return;  // wslay is in the middle of a frame; on_data flushes after it
@@ -203,8 +228,9 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     return static_cast<ssize_t>(size);
   }
   static int mask(wslay_event_context_ptr, std::uint8_t* into, std::size_t size, void* user) {
-    const auto drawn = of(user).masks_.draw(size);
-    std::memcpy(into, drawn.data(), size);
+    const auto key = of(user).next_mask();
+    CHECK_THAT(size == key.size());
+    std::memcpy(into, key.data(), size);
     return 0;
   }
   static void receive(wslay_event_context_ptr, const wslay_event_on_msg_recv_arg* got, void* user) {
@@ -234,7 +260,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
   std::unique_ptr<wslay_event_context, free_context> context_;
   sink* sink_ = nullptr;
   std::string_view in_;
-  std::string out_;
+  std::string out_, drawn_;
   int busy_ = 0;
   bool inside_receive_ = false, ended_ = false;
 };
