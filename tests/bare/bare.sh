@@ -61,20 +61,20 @@ enter() {
 
 # What is typed in another terminal while ./dev up runs, and what is seen there.
 up='up() {
-    env --default-signal=INT ./dev up >up.log 2>&1 & pid=$!
-    until grep -q "The node is Ready" up.log; do
-      kill -0 $pid 2>/dev/null || { cat up.log; echo "FAILED: ./dev up ended"; exit 1; }
+    env --default-signal=INT ./dev up >../up.log 2>&1 & pid=$!
+    until grep -q "The node is Ready" ../up.log; do
+      kill -0 $pid 2>/dev/null || { cat ../up.log; echo "FAILED: ./dev up ended"; exit 1; }
       sleep 0.2
     done
-    grep -E "datastore open|ready after" up.log
-    sed -n "s/^  \(export KUBECONFIG=.*\|kubectl .*\|build.troupe console .*\)/\1/p" up.log >typed
-    [ "$(wc -l <typed)" = 3 ]
-    (set -eu; . ./typed) >typed.log || { cat typed.log; echo "FAILED: what ./dev up prints cannot be typed"; exit 1; }
-    grep " Ready " typed.log
-    (. ./typed >/dev/null; eval "$1")
+    grep -E "datastore open|ready after" ../up.log
+    sed -n "s/^  \(export KUBECONFIG=.*\|kubectl .*\|build.troupe console .*\)/\1/p" ../up.log >../typed
+    [ "$(wc -l <../typed)" = 3 ]
+    (set -eu; . ../typed) >../typed.log || { cat ../typed.log; echo "FAILED: what ./dev up prints cannot be typed"; exit 1; }
+    grep " Ready " ../typed.log
+    (. ../typed >/dev/null; eval "$1")
     kill -INT $pid
-    wait $pid || { cat up.log; echo "FAILED: ./dev up ended with $?"; exit 1; }
-    grep -x stopped up.log
+    wait $pid || { cat ../up.log; echo "FAILED: ./dev up ended with $?"; exit 1; }
+    grep -x stopped ../up.log
   }'
 
 make_root

@@ -124,11 +124,10 @@ BANNED_IN = ("subprojects/basis/", "net/", "storage/", "actors/", "bin/", "tests
 CHECK_UNUSED = True   # the self-test's trees need no exceptions
 
 
-def everything(tree):
+def everything(tree, kinds=("--cached", "--others", "--exclude-standard")):
     """Every file that is kept or would be, by path from the top."""
     try:
-        return subprocess.run(["git", "-C", tree, "ls-files", "--cached", "--others", "--exclude-standard"],
-                              capture_output=True, text=True, check=True).stdout.splitlines()
+        return subprocess.run(["git", "-C", tree, "ls-files", *kinds], capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         return [os.path.relpath(os.path.join(at, f), tree) for at, _, fs in os.walk(tree) for f in fs]
 
@@ -292,9 +291,9 @@ def rule_dress(tree):
 
 
 def rule_top(tree):
-    """The top holds what section 2 lists: what a program leaves there by mistake is not kept."""
+    """The top holds what section 2 lists: what a program leaves there by mistake is not kept. What is not kept is a user's own."""
     faults, names = [], set()
-    for path in everything(tree):
+    for path in everything(tree, ("--cached",)):
         name = path.split("/", 1)[0]
         if name not in TOP and name not in names and os.path.exists(os.path.join(tree, path)):
             names.add(name)
