@@ -7,8 +7,11 @@ namespace {
 // Of an endpoint that is bad: through an election, then twice as long each time, and in the end.
 constexpr duration ask_at_once = 50ms, ask_late = 1s;
 constexpr int asks_at_once = 20;
-// Of the leader: for its address, for how long it is taken for gone, and again.
-constexpr duration learn_pause = 2s, gone_max = 2s, ask_pause = 10ms;
+// Until one that does not answer is passed over. Less than the shortest election, so that nobody who is sent on by an old leader's
+// followers is sent to the old leader.
+constexpr duration silence_min = 250ms;
+// Of the leader: how long it may take to say whether it is there, for its address, for how long it is taken for gone, and again.
+constexpr duration there_limit = 300ms, learn_pause = 2s, gone_max = 2s, ask_pause = 10ms;
 constexpr int asks_max = 5;   // A connection that breaks just now says so before a new one is refused.
 }  // namespace
 
@@ -46,6 +49,7 @@ void links::ask(endpoint& which) {
   if (which.asking || stopped_) return;
   loop_.cancel(which.next);
   which.asking = true;
+  which.asked = loop_.now();
   // Without `hasleader`: a member that knows no leader shall say so, with its size and its name.
   rpc::call<pb::StatusResponse>(
       loop_, config_.status_limit,
@@ -89,6 +93,8 @@ void links::suspect(endpoint& which, const std::string& why) {
 }
 
 void links::doubt_leader(task then) {
+  for (auto& one : ends_)
+    if (one->now == endpoint::health::good) ask(*one);
   leader_.doubt([this, then = std::move(then)]() mutable {
     if (!leader_gone().empty())
       for (auto& one : ends_)
@@ -97,16 +103,24 @@ void links::doubt_leader(task then) {
   });
 }
 
+bool links::silent(const endpoint& which) const { return which.asking && loop_.now() - which.asked >= silence_min; }
+
+bool links::all_silent() const {
+  return std::all_of(ends_.begin(), ends_.end(), [this](const auto& one) { return silent(*one); });
+}
+
 endpoint* links::good() const {
-  for (const auto& one : ends_)
-    if (one->now == endpoint::health::good) return one.get();
+  for (const auto& one : ends_)   // when nobody answers it is us, or the machine, and waiting would not help
+    if (one->now == endpoint::health::good && !passed_over(*one)) return one.get();
   return nullptr;
 }
 
 void links::look_around() {
   if (stopped_) return;
   endpoint* const way = good();
-  const bool none = std::all_of(ends_.begin(), ends_.end(), [](const auto& one) { return one->now == endpoint::health::bad; });
+  const bool none = std::all_of(ends_.begin(), ends_.end(), [this](const auto& one) {
+    return one->now == endpoint::health::bad || (one->now == endpoint::health::good && passed_over(*one));
+  });
   if (way != nullptr && !prepared_) {
     if (std::exchange(preparing_, true)) return;
     prepare_(*way, [this, way](bool done) {
@@ -206,7 +220,7 @@ void leader::ask(const std::shared_ptr<endpoint>& at, int left, task then) {
   // A try that met the process while it was dying was cut, not refused; gRPC would repeat that answer until its next try is due.
   grpc::experimental::ChannelResetConnectionBackoff(at->channel.get());
   rpc::call<pb::StatusResponse>(
-      loop_, config_.status_limit,
+      loop_, there_limit,
       [at](grpc::ClientContext* context, grpc::CompletionQueue* on) {
         return at->maintenance->PrepareAsyncStatus(context, pb::StatusRequest(), on);
       },

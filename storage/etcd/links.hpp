@@ -1,8 +1,9 @@
 // The way to etcd: which endpoints there are, which of them know a leader, and who waits until one does.
 //
 // Every endpoint is asked for its status by itself (config.status_every; sooner after a failure). A call that fails
-// makes its endpoint suspect: it is asked at once, and not chosen before it has answered well. Everything here
-// belongs to the loop's thread, except the atomics.
+// makes its endpoint suspect: it is asked at once, and not chosen before it has answered well. One that was well and lets
+// its question wait is not chosen either while another answers. Everything here belongs to the loop's thread, except the
+// atomics.
 #pragma once
 #include <atomic>
 #include <map>
@@ -39,6 +40,7 @@ struct endpoint {
   health now = health::unknown;
   int misses = 0;              ///< Statuses in a row that were bad.
   bool asking = false;
+  mono_time asked{};           ///< Since when, while `asking`.
   rpc::loop::timer next{};
   std::string trouble;         ///< Why it is bad.
 };
@@ -90,8 +92,11 @@ class links {
   /// A call to `which` failed in a way that another endpoint might not.
   void suspect(endpoint& which, const std::string& why);
   const std::vector<std::unique_ptr<endpoint>>& all() const { return ends_; }
-  /// Whether the leader's process is there is asked; `then` runs when leader_gone() knows.
+  /// Something takes long: every endpoint is asked how it is, and whether the leader's process is there; `then` runs when
+  /// leader_gone() and passed_over() know.
   void doubt_leader(task then);
+  /// It lets questions wait that others answer: frozen, or the road to it is.
+  bool passed_over(const endpoint& which) const { return silent(which) && !all_silent(); }
   /// Why it is taken for gone, until the endpoints name the next; empty otherwise.
   std::string leader_gone() const { return leader_.gone(); }
   /// The first endpoint's trouble, or another's; for notes.
@@ -109,6 +114,8 @@ class links {
   void answered(endpoint& which, const grpc::Status& status, const pb::StatusResponse& said);
   void mark(endpoint& which, endpoint::health now, std::string trouble);
   void ask_later(endpoint& which);
+  bool silent(const endpoint& which) const;
+  bool all_silent() const;
   endpoint* good() const;
   void look_around();
   void release(endpoint* to, bool patient_too);

@@ -142,7 +142,7 @@ void reads::ask_head_at(endpoint& at, mono_time until) {
   request.set_key(std::string(fence_key));
   request.set_count_only(true);
   const auto question = open_ = ++questions_;
-  doubt_leader(question, until);
+  doubt_leader(question, at, until);
   rpc::call<pb::RangeResponse>(
       core_.loop, core_.config.attempt_limit,
       [&at, &request](grpc::ClientContext* context, grpc::CompletionQueue* on) {
@@ -166,14 +166,19 @@ void reads::ask_head_at(endpoint& at, mono_time until) {
       });
 }
 
-/// etcd's followers wait for a leader that is gone until its silence has lasted; who reads meanwhile is told at once.
-void reads::doubt_leader(std::uint64_t question, mono_time until) {
-  doubt_ = core_.loop.after(core_.config.head_doubt, [this, question, until] {
-    core_.ways.doubt_leader([this, question, until] {
+/// etcd's followers wait for a leader that is gone until its silence has lasted; who reads meanwhile is told at once. An
+/// endpoint that is itself silent is not waited for as long as another answers.
+void reads::doubt_leader(std::uint64_t question, endpoint& at, mono_time until) {
+  doubt_ = core_.loop.after(core_.config.head_doubt, [this, question, &at, until] {
+    core_.ways.doubt_leader([this, question, &at, until] {
       if (question != open_) return;
-      const auto gone = core_.ways.leader_gone();
-      if (gone.empty()) doubt_leader(question, until);
-      else head_known(fail(errc::unavailable, gone), until);
+      if (const auto gone = core_.ways.leader_gone(); !gone.empty()) return head_known(fail(errc::unavailable, gone), until);
+      if (!core_.ways.passed_over(at)) return doubt_leader(question, at, until);
+      open_ = 0;
+      core_.ways.choose(until, true, [this, until](endpoint* other) {
+        if (other == nullptr) return head_known(fail(errc::unavailable, core_.ways.trouble()), until);
+        ask_head_at(*other, until);
+      });
     });
   });
 }

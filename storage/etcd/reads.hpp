@@ -40,7 +40,7 @@ class reads {
   void finish(const job_ptr& of, result<page> what);
   void ask_head();
   void ask_head_at(endpoint& at, mono_time until);
-  void doubt_leader(std::uint64_t question, mono_time until);
+  void doubt_leader(std::uint64_t question, endpoint& at, mono_time until);
   void head_known(result<revision> raw, mono_time until);
 
   core& core_;

@@ -353,6 +353,12 @@ def test_freeze():
     disturb("SIGSTOP", lambda c, s: s.freeze(signal.SIGSTOP), lambda c, s: s.freeze(signal.SIGCONT))
 
 
+def test_freeze_of_the_leader():
+    """the server whose datastore leads freezes under load: no request fails, and nobody waits for it once another leads"""
+    disturb("SIGSTOP of the datastore's leader", lambda c, s: s.freeze(signal.SIGSTOP), lambda c, s: s.freeze(signal.SIGCONT),
+            victim=lambda c: etcd_leader(c.servers))
+
+
 def test_leaving():
     """a server ends in order and comes back: it leaves every agent's list and returns to it"""
     disturb("SIGTERM and back", lambda c, s: s.terminate(), lambda c, s: c.again(s).ready())

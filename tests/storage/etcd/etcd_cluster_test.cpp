@@ -353,6 +353,32 @@ TEST_CASE("a leader that is silent and whose process is there is never told to b
   etcd.signal(leader, SIGCONT);
 }
 
+TEST_CASE("a read that begins while the leader is frozen waits for the next leader and for nobody who is silent") {
+  etcd_stage etcd(3);
+  auto through = *open_cluster(etcd.access());
+  wait_ready(*open_ready(config_for(etcd.access())));
+  for (const std::size_t place : {0, 1}) {   // of the leader among the endpoints: asked first, or when its follower sends the reader on
+    const auto leader = leader_of(etcd, *through);
+    auto with = config_for(etcd.access(leader));
+    std::rotate(with.access.endpoints.begin(), with.access.endpoints.begin() + (place == 0 ? 0 : 2), with.access.endpoints.end());
+    with.attempt_limit = with.operation_limit = 60s;   // a question to the frozen one would stay there
+    with.status_limit = 60s;
+    auto e = open_ready(with);
+    const auto before = commit_soon(*e, create(numbered("/registry/before-", place), "1"));
+    REQUIRE(before.what == outcome::kind::committed);
+    etcd.signal(leader, SIGSTOP);
+    std::vector<answer<result<revision>>> heads(5);
+    for (auto& one : heads) {
+      e->read_head(one.take());
+      const auto said = one.get(here);
+      REQUIRE(said.ok());
+      CHECK(*said >= before.at);
+    }
+    etcd.signal(leader, SIGCONT);
+    wait_ready(*e);
+  }
+}
+
 TEST_CASE("without a quorum writes and reads are surely not done, and it is known when it is over") {
   etcd_stage etcd(3);
   auto e = open_ready(config_for(etcd.access()));
