@@ -27,7 +27,10 @@ void call(loop& on, duration limit, Prepare prepare, Done done) {
   one->reader = prepare(&one->context, on.queue());
   auto* const raw = one.get();
   raw->reader->StartCall();
-  void* const tag = on.expect([one = std::move(one)](bool) { one->done(one->status, one->reply); });
+  void* const tag = on.expect([&on, one = std::move(one)](bool) {
+    on.went(one->status.ok());
+    one->done(one->status, one->reply);
+  });
   raw->reader->Finish(&raw->reply, &raw->status, tag);
 }
 

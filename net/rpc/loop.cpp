@@ -39,6 +39,7 @@ void loop::post(task what) {
   const std::lock_guard hold(mutex_);
   if (ended_) return;
   posts_.push_back(std::move(what));
+  if (resting_) return called_.notify_one();
   if (std::exchange(woken_, true)) return;
   // Under the lock: the thread must not end between the question and the alarm.
   wake_.Set(&queue_, gpr_time_0(GPR_CLOCK_MONOTONIC), nullptr);
@@ -56,6 +57,20 @@ void* loop::expect(happened then) {
 }
 
 void loop::stop() { stopping_ = true; }
+
+/// Waits for a post or a timer without the queue, when nothing is to come from there. False when something is.
+bool loop::rest() {
+  if (stopping_ || !well_ || expected_ > 0) return false;
+  std::unique_lock hold(mutex_);
+  if (woken_) return false;
+  resting_ = true;
+  const auto called = [this] { return !posts_.empty(); };
+  // Both clocks are the monotonic one.
+  if (timers_.empty()) called_.wait(hold, called);
+  else called_.wait_until(hold, std::chrono::steady_clock::time_point(timers_.begin()->first.first.time_since_epoch()), called);
+  resting_ = false;
+  return true;
+}
 
 void loop::take_posts() {
   std::vector<task> some;
@@ -83,6 +98,11 @@ void loop::run() {
       const std::lock_guard hold(mutex_);
       ended_ = true;
       queue_.Shutdown();
+    }
+    if (rest()) {
+      take_posts();
+      if (!stopping_) run_timers();
+      continue;
     }
     void* what = nullptr;
     bool ok = false;
