@@ -66,6 +66,7 @@ class core final : public stream_sink, public std::enable_shared_from_this<core>
     std::size_t at = 0;
     const auto put = [&](std::string_view& from) {
       const auto n = std::min(from.size(), record.size() - filled);
+      if (n == 0) return;   // an empty head has no address
       if (from_client_) std::memcpy(record.data() + filled, from.data(), n);
       else apply_mask(from.data(), record.data() + filled, n, key, at);
       from.remove_prefix(n);
