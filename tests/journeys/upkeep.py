@@ -37,7 +37,8 @@ def tree(path):
     for at, _, files in os.walk(path):
         for name in files:
             full = os.path.join(at, name)
-            if not os.path.islink(full):
+            # A socket that an etcd which had to be killed has left behind is no content.
+            if os.path.isfile(full) and not os.path.islink(full):
                 with open(full, "rb") as f:
                     out[os.path.relpath(full, path)] = hashlib.sha256(f.read()).hexdigest()
     return out
