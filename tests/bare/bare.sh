@@ -90,6 +90,9 @@ if [ $test = yes ]; then
   enter online root 'cd troupe && ./dev fuzz'
 fi
 chroot "$root" chown -R somebody: /home/somebody/troupe
+say "no service of the distribution is left to start with the machine"
+if compgen -G "$root/etc/systemd/system/*.wants/etcd.service" || compgen -G "$root/etc/systemd/system/*.wants/containerd.service"; then echo "FAILED: ./dev left it enabled"; exit 1; fi
+
 say "./dev up, twice, as somebody, without a network"
 enter offline somebody "cd troupe && $up
   up 'kubectl create configmap kept --from-literal=a=b'
