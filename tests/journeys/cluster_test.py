@@ -85,7 +85,7 @@ def leader(servers):
     return next((s for s in servers if holder.startswith(s.name + "_")), None)
 
 
-PAUSE = 0.04   # s between a client's writes: a steady load; as fast as it goes would only take the processors from other tests
+PAUSE = 0.1   # s between a client's writes: a steady load; as fast as it goes would only take the processors from other tests
 
 
 class Client(threading.Thread):
@@ -96,6 +96,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.server, self.keys, self.number = server, keys, number
         self.history, self.commits, self.stopping = [], [], threading.Event()
+        self.refused_for_good = False
         self.last = None   # what it was told last, for whoever asks why nothing moves
         self.start()
 
@@ -126,6 +127,9 @@ class Client(threading.Thread):
             if status == 200 and "the datastore has no leader" not in admin.warning:
                 seen[key] = int(got["metadata"]["resourceVersion"])
                 self.note("read", key, begun, "ok", revision=seen[key], value=got["data"]["v"])
+            else:
+                self.stopping.wait(0.02)
+            self.refused_for_good |= status in (401, 403)
             return
         value, expected = f"{self.number}-{n}", seen.pop(key)
         body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"v": value},
@@ -187,6 +191,7 @@ class Work:
             c.stopping.set()
         for c in self.clients:
             c.join()
+            expect(not c.refused_for_good, c.last)
         lines = "\n".join(json.dumps(x) for x in self.begun + [x for c in self.clients for x in c.history])
         done = subprocess.run([CHECK_HISTORY], input=lines.encode(), capture_output=True, timeout=PATIENCE)
         said = done.stdout.decode() + done.stderr.decode()

@@ -193,8 +193,9 @@ class Admin:
             data = {k: base64.b64decode(v) for k, v in re.findall(r"([a-z-]+-data): \"?([A-Za-z0-9+/=]+)", text)}
             ca = write(os.path.join(folder("tls"), "ca"), data["certificate-authority-data"])
             pair = write(os.path.join(folder("tls"), "pair"), data["client-certificate-data"] + b"\n" + data["client-key-data"])
-            _contexts[text] = ssl.create_default_context(cafile=ca)
-            _contexts[text].load_cert_chain(pair)
+            made = ssl.create_default_context(cafile=ca)
+            made.load_cert_chain(pair)
+            _contexts[text] = made   # complete: another thread may take it now, and without the pair it would be nobody
         self.connection = http.client.HTTPSConnection(node.at, 6443, context=_contexts[text], timeout=PATIENCE)
         self.warning = ""
 
