@@ -20,7 +20,7 @@ using exchange_ptr = net::http::exchange_ptr;
 using request_ptr = std::shared_ptr<net::http::request>;
 
 // As upstream waits for it: some ten looks of 100 to 200 ms.
-constexpr unsigned account_looks_max = 15;
+constexpr unsigned account_looks_max = 30;
 constexpr auto account_look_every = std::chrono::milliseconds(100);
 
 class gate_state {

@@ -6,6 +6,7 @@
 #include <caf/actor_cast.hpp>
 
 #include "actors/client/messages.hpp"
+#include "actors/model/views/event.hpp"
 #include "actors/runtime/world.hpp"
 
 namespace troupe::client {
@@ -48,6 +49,20 @@ std::size_t source_among(Self* self, const std::vector<watcher_actor>& all) {
   const auto& who = self->current_sender();
   const auto found = std::ranges::find_if(all, [&](const auto& one) { return who && caf::actor_cast<caf::strong_actor_ptr>(one) == who; });
   return static_cast<std::size_t>(found - all.begin());
+}
+
+/// Says an Event to the API, in whatever way its caller calls that: `call(method, path, body, type, then)` asks the API and gives `then` its answer. Events are news, not state: one that does not
+/// get through is not said again. One whose count is to be raised and that has expired meanwhile is made anew, with its count.
+template <class Call>
+void say_event(model::told_event what, Call call) {
+  const auto path = model::events_path(what.event);
+  auto make = [call, path](const json& event) { call("POST", path, event, "application/json", [](const api_answer&) {}); };
+  if (!what.again) return make(what.event);
+  const auto one = path + "/" + text_or(dig(what.event, "metadata", "name"));
+  const auto patch = model::event_again(what.event);
+  call("PATCH", one, patch, "application/merge-patch+json", [make, event = std::move(what.event)](const api_answer& got) {
+    if (got.status == 404) make(event);
+  });
 }
 
 }  // namespace troupe::client

@@ -1,16 +1,32 @@
 #include "actors/controllers/life.hpp"
 
+#include <map>
+
 namespace troupe::controllers {
 namespace {
 constexpr const char* not_ready = "node.kubernetes.io/not-ready";
 constexpr const char* unreachable = "node.kubernetes.io/unreachable";
-}  // namespace
+/// What else keeps new pods away while it holds, and says nothing to those that run.
+struct keeps_away { const char *condition, *taint; };
+constexpr keeps_away pressures[] = {{"MemoryPressure", "node.kubernetes.io/memory-pressure"}, {"DiskPressure", "node.kubernetes.io/disk-pressure"},
+                                    {"PIDPressure", "node.kubernetes.io/pid-pressure"}, {"NetworkUnavailable", "node.kubernetes.io/network-unavailable"}};
+constexpr const char* cordoned = "node.kubernetes.io/unschedulable";
 
-std::string readiness(const json& node) {
+std::string status_of(const json& node, std::string_view type) {
   for (const auto& c : dig(node, "status", "conditions"))
-    if (text_or(dig(c, "type")) == "Ready") return text_or(dig(c, "status"));
+    if (text_or(dig(c, "type")) == type) return text_or(dig(c, "status"));
   return {};
 }
+
+/// By taint: whether it is to be there.
+std::map<std::string, bool, std::less<>> quiet_taints(const json& node) {
+  std::map<std::string, bool, std::less<>> out{{cordoned, dig(node, "spec", "unschedulable") == true}};
+  for (const auto& one : pressures) out[one.taint] = status_of(node, one.condition) == "True";
+  return out;
+}
+}  // namespace
+
+std::string readiness(const json& node) { return status_of(node, "Ready"); }
 
 std::optional<json> status_change(const json& node, pulse heart, wall_time now) {
   if (heart == pulse::beating || readiness(node) == "Unknown") return std::nullopt;
@@ -28,12 +44,20 @@ std::optional<json> taint_change(const json& node, wall_time now) {
   const json present = dig(node, "spec", "taints").is_array() ? dig(node, "spec", "taints") : json::array();
   json next = json::array();
   bool schedule = false, execute = false, changed = false;
+  auto quiet = quiet_taints(node);
   for (const auto& taint : present) {
     const auto key = text_or(dig(taint, "key")), effect = text_or(dig(taint, "effect"));
     const bool ours = key == not_ready || key == unreachable;
     if (ours && key != wanted) {
       changed = true;
       continue;
+    }
+    if (const auto known = quiet.find(key); known != quiet.end() && effect == "NoSchedule") {
+      if (!known->second) {
+        changed = true;
+        continue;
+      }
+      known->second = false;   // it is there
     }
     if (ours) (effect == "NoExecute" ? execute : schedule) = true;
     next.push_back(taint);
@@ -42,6 +66,8 @@ std::optional<json> taint_change(const json& node, wall_time now) {
   // A node that never was ready has run nothing, so there is nothing to evict.
   if (!wanted.empty() && !execute && !ready.empty())
     next.push_back({{"key", wanted}, {"effect", "NoExecute"}, {"timeAdded", to_rfc3339(now)}}), changed = true;
+  for (const auto& [key, lacks] : quiet)
+    if (lacks) next.push_back({{"key", key}, {"effect", "NoSchedule"}, {"timeAdded", to_rfc3339(now)}}), changed = true;
   if (!changed) return std::nullopt;
   return next;
 }

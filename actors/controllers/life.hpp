@@ -14,7 +14,8 @@ enum class pulse : std::uint8_t { beating, silent };
 std::string readiness(const json& node);
 /// The strategic merge patch of /status that declares a silent node Unknown; nothing when it says so already.
 std::optional<json> status_change(const json& node, pulse heart, wall_time now);
-/// The taints this node should have, given its readiness; nothing when it has them. Others' taints stay.
+/// The taints this node should have, given its readiness, its pressures and whether it is cordoned; nothing when it has them.
+/// Others' taints stay.
 std::optional<json> taint_change(const json& node, wall_time now);
 
 /// Whether a Lease that was renewed just now says that its node's clock is further than clock_gap_max from `now`, either way.

@@ -62,8 +62,10 @@ class node_life_state {
       return;
     }
     auto& node = nodes_[got.key];
-    if (!node.object) node.heard = world_->shard->now();
+    const bool fresh = !node.object;
+    if (fresh) node.heard = world_->shard->now();
     node.object = got.object;
+    if (fresh) say(*got.object, "RegisteredNode", "Registered Node " + got.key + " in Controller");
     examine(got.key, node);
   }
 
@@ -81,6 +83,7 @@ class node_life_state {
     if (is_lease(got.key)) return;
     nodes_.erase(got.key);
     log::info("controllers.node_deleted", {{"node", got.key}});
+    say(*got.object, "RemovingNode", "Removing Node " + got.key + " from Controller");
     rt::post(passwords_, node_password::forget_node{{got.key}});
     call(self_, api_, "DELETE", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/" + got.key, nullptr, as_json,
          [](const client::api_answer&) {});
@@ -103,7 +106,7 @@ class node_life_state {
       return write(key, node.object, path, json{{"metadata", {{"labels", {{role_label, "true"}}}}}}, as_merge);
     if (auto status = status_change(*node.object, heart, now)) {
       log::warn("controllers.node_silent", {{"node", key}, {"last_heartbeat", node.renewed}});
-      return write(key, node.object, path + "/status", *status, as_strategic);
+      return write(key, node.object, path + "/status", *status, as_strategic, readiness(*node.object) == "True");
     }
     if (auto taints = taint_change(*node.object, now)) {
       json patch{{"metadata", {{"resourceVersion", dig(*node.object, "metadata", "resourceVersion")}}}, {"spec", {{"taints", *taints}}}};
@@ -112,12 +115,21 @@ class node_life_state {
     }
   }
 
+  /// In upstream's words.
+  void say(const json& node, const char* reason, const std::string& what) {
+    const auto name = text_or(dig(node, "metadata", "name"));
+    const bool turned = std::string_view(reason) == "NodeNotReady";
+    model::event_words words{"Normal", reason, turned ? what : "Node " + name + " event: " + what, "node-controller"};
+    client::say_event(told_.say(node, words, world_->wall->now()), [this](auto&&... how) { call(self_, api_, how...); });
+  }
+
   /// A conflict is decided anew at once when the newer object has been seen meanwhile, and else when it is; after any other
   /// failure the next tick tries again.
-  void write(const std::string& key, std::shared_ptr<const json> base, const std::string& path, const json& patch, const char* type) {
+  void write(const std::string& key, std::shared_ptr<const json> base, const std::string& path, const json& patch, const char* type, bool ends_ready = false) {
     writing_.insert(key);
-    call(self_, api_, "PATCH", path, patch, type, [this, key, base = std::move(base)](const client::api_answer& got) {
+    call(self_, api_, "PATCH", path, patch, type, [this, key, base = std::move(base), ends_ready](const client::api_answer& got) {
       writing_.erase(key);
+      if (got.ok() && ends_ready) say(*base, "NodeNotReady", "Node " + key + " status is now: NodeNotReady");
       const auto found = nodes_.find(key);
       if (found == nodes_.end()) return;
       if (got.status == 409 && found->second.object && found->second.object != base) return examine(key, found->second);
@@ -137,6 +149,7 @@ class node_life_state {
   client::watcher_actor nodes_reflector_, leases_reflector_;
   std::map<std::string, known_node> nodes_;
   std::set<std::string> writing_;
+  model::event_counter told_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "actors/kubelet/kubelet.hpp"
 
+#include "actors/kubelet/pod/events.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "basis/log.hpp"
@@ -19,6 +20,7 @@ class kubelet_state {
     owner_ = std::move(owner);
     delay_ = config_.retry_after;
     dice_ = in.dice.fork("kubelet").fork(config_.facts.name.text);
+    events_ = event_book::of_node(config_.facts.name.text);
   }
 
   kubelet_actor::behavior_type make_behavior() {
@@ -46,25 +48,30 @@ class kubelet_state {
 
   void read_node() {
     call("GET", node_path(), "", "", [this](const answer& got) {
-      if (got.ok()) return adopt(got);
+      if (got.ok()) return adopt(got, false);
       if (got.status != 404) return retry("read the Node", got);
       const auto body = to_text(new_node(facts(), world_->wall->now()));
       call("POST", "/api/v1/nodes", body, "application/json", [this](const answer& made) {
-        if (made.ok()) adopt(made);
+        if (made.ok()) adopt(made, true);
         else if (made.status == 409) read_node();
         else retry("create the Node", made);
       });
     });
   }
 
-  void adopt(const answer& node) {
+  void adopt(const answer& node, bool fresh) {
     const auto object = parse_json(node.body);
     // What is left of a Node that was deleted goes soon, and would take us with it.
     if (object.ok() && !dig(*object, "metadata", "deletionTimestamp").is_null()) return retry("register: the Node that has this name is being deleted", node);
     uid_ = object.ok() ? text_or(dig(*object, "metadata", "uid")) : "";
-    call("PATCH", node_path(), to_text(label_patch(config_.facts)), "application/strategic-merge-patch+json", [this](const answer& got) {
+    const json seen = object.ok() ? *object : json();
+    call("PATCH", node_path(), to_text(label_patch(config_.facts)), "application/strategic-merge-patch+json", [this, seen, fresh](const answer& got) {
       if (!got.ok()) return retry("label the Node", got);
-      ready_since_ = world_->wall->now();
+      say("Starting", "Starting kubelet.");
+      const auto boot = text_or(dig(seen, "status", "nodeInfo", "bootID")), ours = facts().machine.boot_id;
+      if (!fresh && !boot.empty() && !ours.empty() && boot != ours) say("Rebooted", "Node " + config_.facts.name.text + " has been rebooted, boot id: " + ours, true);
+      if (!fresh) said_ = conditions_of(dig(seen, "status"));
+      look_at_cordon(seen);
       report();
       beat();
     });
@@ -95,27 +102,49 @@ class kubelet_state {
   /// Who has a runtime is Ready when the runtime is; the Node says so at once.
   void hear_runtime(runtime_news news) {
     auto& known = config_.facts.runtime;
-    const bool turned = known.ready != news.ready || known.why != news.why;
     known.version = std::move(news.version);
     known.ready = news.ready;
     known.why = std::move(news.why);
     known.images = parse_json(news.images).value_or(json::array());
-    if (turned) ready_since_ = world_->wall->now();
     if (uid_.empty()) return;   // not registered yet: the first report tells it
-    const json body{{"status", node_status(facts(), world_->wall->now(), ready_since_)}};
-    call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json",
-         [this](const answer& got) { if (got.ok()) tell_runtime(); });
+    refresh();
   }
 
   /// For whoever started us: Ready with the runtime's readiness.
   void tell_runtime() { tell(runtime_ready(config_.facts.runtime), runtime_ready(config_.facts.runtime) ? "" : config_.facts.runtime.why); }
 
+  // --- events -----------------------------------------------------------------------------------
+
+  void say(const std::string& reason, const std::string& message, bool warning = false) {
+    auto one = events_.note(warning, reason, message, "", world_->wall->now());
+    if (!one) return;
+    call(one->method, one->path, to_text(one->body), one->type, [this, path = one->path, anew = std::move(one->anew)](const answer& got) {
+      if (got.status == 404 && anew.is_object()) call("POST", path.substr(0, path.rfind('/')), to_text(anew), "application/json", [](const answer&) {});
+    });
+  }
+  void say_status(const std::string& reason) { say(reason, "Node " + config_.facts.name.text + " status is now: " + reason); }
+
+  void look_at_cordon(const json& node) {
+    const bool cordoned = dig(node, "spec", "unschedulable") == true;
+    if (cordoned != std::exchange(cordoned_, cordoned)) say_status(cordoned ? "NodeNotSchedulable" : "NodeSchedulable");
+  }
+
   // --- staying ----------------------------------------------------------------------------------
 
-  /// Patches, so that what others wrote into the status stays.
+  /// Patches, so that what others wrote into the status stays. What turned is told as events once it stands.
+  template <class Then>
+  void write_status(Then then) {
+    const json status = node_status(facts(), world_->wall->now(), said_);
+    call("PATCH", node_path() + "/status", to_text(json{{"status", status}}), "application/strategic-merge-patch+json",
+         [this, then, after = conditions_of(status)](const answer& got) {
+           if (got.ok())
+             for (const auto& reason : turns(std::exchange(said_, after), after)) say_status(reason);
+           then(got);
+         });
+  }
+
   void report() {
-    const json body{{"status", node_status(facts(), world_->wall->now(), ready_since_)}};
-    call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json", [this](const answer& got) {
+    write_status([this](const answer& got) {
       if (got.ok()) {
         delay_ = config_.retry_after;
         tell_runtime();
@@ -131,7 +160,7 @@ class kubelet_state {
 
   void beat() {
     self_->delayed_send(rt::strong<kubelet_actor>(self_), config_.heartbeat_every, heartbeat_due{});
-    if (++beats_ % 2 == 0) check_marked();
+    if (++beats_ % 2 == 0) look_around(false);
     const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
     const auto body = to_text(node_lease(config_.facts.name, uid_, world_->wall->now(), config_.lease_life));
     // A patch names no revision, so a renewal is one request and never a conflict.
@@ -146,25 +175,23 @@ class kubelet_state {
       log::warn("kubelet.heartbeat_missed", {{"node", config_.facts.name.text}, {"why", got.status ? "HTTP " + std::to_string(got.status) : got.body}});
     if (!got.ok() || !std::exchange(missed_, false)) return;
     log::info("kubelet.heartbeat_resumed", {{"node", config_.facts.name.text}});
-    refresh();  // the server may have marked us unknown meanwhile: say at once that we are here
+    look_around(true);  // the server may have marked us unknown meanwhile: say at once that we are here
   }
 
-  /// Looks whether a controller has declared this node gone, and answers with a status if so.
-  void check_marked() {
-    call("GET", node_path(), "", "", [this](const answer& got) {
+  /// Looks whether the Node says what is so: a controller may have declared us gone, or the disk may have filled up.
+  void look_around(bool say_anyway) {
+    call("GET", node_path(), "", "", [this, say_anyway](const answer& got) {
       if (!got.ok()) return;
       const auto object = parse_json(got.body);
       if (!object.ok()) return;
-      for (const auto& c : dig(*object, "status", "conditions"))
-        if (text_or(dig(c, "type")) == "Ready" && text_or(dig(c, "status")) != (runtime_ready(config_.facts.runtime) ? "True" : "False")) return refresh();
+      look_at_cordon(*object);
+      said_ = conditions_of(dig(*object, "status"));
+      if (say_anyway || !turns(said_, conditions_of(node_status(facts(), world_->wall->now(), said_))).empty()) refresh();
     });
   }
 
   void refresh() {
-    ready_since_ = world_->wall->now();
-    const json body{{"status", node_status(facts(), world_->wall->now(), ready_since_)}};
-    call("PATCH", node_path() + "/status", to_text(body), "application/strategic-merge-patch+json",
-         [this](const answer& got) { if (got.ok()) tell_runtime(); });
+    write_status([this](const answer& got) { if (got.ok()) tell_runtime(); });
   }
 
   rt::self<kubelet_actor> self_;
@@ -174,10 +201,11 @@ class kubelet_state {
   readiness_actor owner_;
   rng dice_{0};
   std::string uid_, why_ = "starting";
-  wall_time ready_since_{};
   duration delay_{};
   std::uint64_t beats_ = 0;
-  bool ready_ = false, missed_ = false;
+  bool ready_ = false, missed_ = false, cordoned_ = false;
+  known_conditions said_;                 ///< As the Node has them, as far as we know.
+  event_book events_;
 };
 
 }  // namespace

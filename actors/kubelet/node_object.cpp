@@ -16,19 +16,53 @@ std::map<std::string, std::string> own_labels(const node_facts& facts) {
   return out;
 }
 
-json condition(const char* type, bool holds, const char* reason, const char* message, wall_time now, wall_time since) {
-  return {{"type", type}, {"status", holds ? "True" : "False"}, {"reason", reason}, {"message", message},
+/// What a kubelet says of its node; events call the turns so.
+struct condition_row { const char *type, *when_true, *when_false; };
+constexpr condition_row conditions_said[] = {{"MemoryPressure", "NodeHasInsufficientMemory", "NodeHasSufficientMemory"},
+                                             {"DiskPressure", "NodeHasDiskPressure", "NodeHasNoDiskPressure"},
+                                             {"PIDPressure", "NodeHasInsufficientPID", "NodeHasSufficientPID"},
+                                             {"Ready", "NodeReady", "NodeNotReady"}};
+
+json condition(const char* type, bool holds, const char* reason, const char* message, wall_time now, const known_conditions& before) {
+  const char* status = holds ? "True" : "False";
+  const auto known = before.find(type);
+  const auto since = known != before.end() && known->second.status == status ? known->second.since : now;
+  return {{"type", type}, {"status", status}, {"reason", reason}, {"message", message},
           {"lastHeartbeatTime", to_rfc3339(now)}, {"lastTransitionTime", to_rfc3339(since)}};
 }
 
-json readiness_condition(const runtime_facts& of, wall_time now, wall_time since) {
-  if (runtime_ready(of)) return condition("Ready", true, "KubeletReady", "kubelet is posting ready status", now, since);
-  return condition("Ready", false, "KubeletNotReady", of.why.empty() ? "container runtime is down" : of.why.c_str(), now, since);
+json readiness_condition(const runtime_facts& of, wall_time now, const known_conditions& before) {
+  if (runtime_ready(of)) return condition("Ready", true, "KubeletReady", "kubelet is posting ready status", now, before);
+  return condition("Ready", false, "KubeletNotReady", of.why.empty() ? "container runtime is down" : of.why.c_str(), now, before);
 }
 
 std::string kibi(std::uint64_t bytes) { return std::to_string(bytes / 1024) + "Ki"; }
 
 }  // namespace
+
+known_conditions conditions_of(const json& status) {
+  known_conditions out;
+  for (const auto& one : dig(status, "conditions"))
+    for (const auto& row : conditions_said) {
+      if (text_or(dig(one, "type")) != row.type) continue;
+      const auto since = parse_rfc3339(text_or(dig(one, "lastTransitionTime")));
+      out[row.type] = {text_or(dig(one, "status")), since.ok() ? *since : wall_time{}};
+    }
+  return out;
+}
+
+std::vector<std::string> turns(const known_conditions& before, const known_conditions& after) {
+  std::vector<std::string> out;
+  for (const auto& row : conditions_said) {
+    const auto was = before.find(row.type), is = after.find(row.type);
+    if (is == after.end() || (was != before.end() && was->second.status == is->second.status)) continue;
+    const bool holds = is->second.status == "True";
+    // A node that has never been Ready has not ceased to be.
+    if (was == before.end() && !holds && std::string_view(row.type) == "Ready") continue;
+    out.emplace_back(holds ? row.when_true : row.when_false);
+  }
+  return out;
+}
 
 json label_patch(const node_facts& facts) {
   std::string list;
@@ -46,11 +80,11 @@ json new_node(const node_facts& facts, wall_time now) {
   for (const auto& t : facts.taints) taints.push_back(t);
   taints.push_back({{"key", "node.kubernetes.io/not-ready"}, {"effect", "NoSchedule"}});
   out["spec"] = {{"providerID", "k3s://" + facts.name.text}, {"taints", std::move(taints)}};
-  out["status"] = node_status(facts, now, now);
+  out["status"] = node_status(facts, now, {});
   return out;
 }
 
-json node_status(const node_facts& facts, wall_time now, wall_time ready_since) {
+json node_status(const node_facts& facts, wall_time now, const known_conditions& before) {
   const auto& m = facts.machine;
   json addresses = json::array();
   for (const auto& a : facts.addresses) addresses.push_back({{"type", "InternalIP"}, {"address", a}});
@@ -64,11 +98,11 @@ json node_status(const node_facts& facts, wall_time now, wall_time ready_since) 
       {"allocatable", amounts},
       {"daemonEndpoints", {{"kubeletEndpoint", {{"Port", facts.port}}}}},
       {"conditions",
-       json::array({condition("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available", now, ready_since),
+       json::array({condition("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available", now, before),
                     condition("DiskPressure", disk_full, disk_full ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
-                              disk_full ? "less than 5 % of the data directory's disk is free" : "kubelet has no disk pressure", now, ready_since),
-                    condition("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now, ready_since),
-                    readiness_condition(facts.runtime, now, ready_since)})},
+                              disk_full ? "less than 5 % of the data directory's disk is free" : "kubelet has no disk pressure", now, before),
+                    condition("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now, before),
+                    readiness_condition(facts.runtime, now, before)})},
       {"images", facts.runtime.images},
       {"nodeInfo",
        {{"architecture", m.architecture}, {"operatingSystem", "linux"}, {"kernelVersion", m.kernel}, {"osImage", m.os_image},

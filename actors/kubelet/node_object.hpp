@@ -32,12 +32,20 @@ struct node_facts {
   runtime_facts runtime;
 };
 
+/// A condition as it was said last: the time of its turn stays while its status does.
+struct known_condition { std::string status; wall_time since{}; };
+using known_conditions = std::map<std::string, known_condition>;   // by type
+/// From an object's status; the conditions that a kubelet sets, no others.
+known_conditions conditions_of(const json& status);
+
 /// The object to create. It starts with the not-ready taint, as upstream's admission sets it.
 json new_node(const node_facts& facts, wall_time now);
 /// Labels that every start brings up to date, as a merge patch.
 json label_patch(const node_facts& facts);
-/// status, with all conditions; `changed` is when Ready last changed.
-json node_status(const node_facts& facts, wall_time now, wall_time ready_since);
+/// status, with all conditions; `before` says since when those hold that have not turned.
+json node_status(const node_facts& facts, wall_time now, const known_conditions& before);
+/// What turned, as upstream's kubelet calls it in events: "NodeReady", "NodeHasDiskPressure" ... In upstream's order.
+std::vector<std::string> turns(const known_conditions& before, const known_conditions& after);
 /// The Lease in kube-node-lease; owned by the Node with this uid.
 json node_lease(const node_name& name, const std::string& node_uid, wall_time now, duration life);
 

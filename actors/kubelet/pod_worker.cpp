@@ -211,9 +211,13 @@ void worker_state::speak() {
     if (nobody && ++unheard_ < config_->event_tries_max) {
       wait(config_->event_again_after, [this](result<void>) { speaking_ = false, speak(); });
     } else {
+      auto anew = std::move(unsaid_.front().anew);
+      auto path = unsaid_.front().path;
       unheard_ = 0;
       speaking_ = false;
       unsaid_.pop_front();
+      // Events go an hour after they were said last: one that is counted later is made once more.
+      if (got.status == 404 && anew.is_object()) unsaid_.push_front({"POST", path.substr(0, path.rfind('/')), "application/json", std::move(anew)});
       speak();
     }
     if (wish_.deleted) turn();   // its end may have waited for this

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "actors/client/clients.hpp"
-#include "actors/model/views/event.hpp"
 #include "actors/runtime/errors.hpp"
 #include "actors/runtime/spawn.hpp"
 #include "actors/scheduler/preempt.hpp"
@@ -31,6 +30,7 @@ class scheduler_state {
   void init(const rt::world& in, scheduler_config config, client::api_actor api) {
     world_ = &in;
     config_ = config;
+    told_ = model::event_counter(config.told_max);
     queue_ = queue(config.queue);
     api_ = std::move(api);
     dice_ = in.dice.fork("scheduler");
@@ -270,12 +270,7 @@ class scheduler_state {
   }
 
   void say(const json& object, const model::event_words& words) {
-    auto event = model::event_about(object, words, world_->wall->now());
-    const auto path = model::events_path(event), called = text_or(dig(event, "metadata", "name"));
-    if (told_.size() >= config_.told_max) told_.clear();
-    const auto count = ++told_[called];
-    if (count > 1) return call("PATCH", path + "/" + called, model::event_again(count, world_->wall->now()), as_merge, [](const client::api_answer&) {});
-    call("POST", path, event, as_json, [](const client::api_answer&) {});
+    client::say_event(told_.say(object, words, world_->wall->now()), [this](auto&&... how) { call(how...); });
   }
 
   static std::string pod_path(const pod_facts& pod) { return "/api/v1/namespaces/" + pod.ns + "/pods/" + pod.name; }
@@ -300,7 +295,7 @@ class scheduler_state {
   std::set<std::string> sent_away_;            ///< Victims by uid, until they are gone.
   std::map<std::string, known_pod> objects_;   ///< The object itself only while it has no node.
   std::set<std::string> assumed_;
-  std::map<std::string, std::int64_t> told_;
+  model::event_counter told_;
   std::size_t in_flight_ = 0, begin_ = 0;
   bool due_ = false;
   mono_time timer_{};

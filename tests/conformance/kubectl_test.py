@@ -74,7 +74,7 @@ class Session:
         self.ok("version names the server", "version", says=("Server Version:", "v1.33.0+troupe"))
         self.ok("get nodes -o wide shows the node", "get", "nodes", "-o", "wide", says=("srv", "Ready", "control-plane", ADDRESS, "INTERNAL-IP"))
         self.ok("describe node tells conditions and capacity", "describe", "node", "srv",
-                says=("KubeletReady", "Capacity:", "kubernetes.io/hostname=srv", "Non-terminated Pods", "Lease:"))
+                says=("KubeletReady", "Capacity:", "kubernetes.io/hostname=srv", "Non-terminated Pods", "Lease:", "Starting kubelet.", "Node srv status is now: NodeReady"))
         self.ok("cluster-info names the server", "cluster-info", says=(f"https://{ADDRESS}:6443",))
         self.ok("api-resources lists kinds of several groups", "api-resources", says=("configmaps", "nodes", "leases", "coordination.k8s.io/v1"))
         self.ok("api-versions lists v1", "api-versions", says=("v1\n", "coordination.k8s.io/v1"))
@@ -292,7 +292,7 @@ class Session:
     def what_differs(self):
         """What clients of different ages ask in ways of their own: discovery, apply, watches, protobuf bodies. The rest is the server's."""
         self.tally.check(self.named("create a namespace"), self.run("create", "namespace", self.ns)[0] == 0)
-        self.run("-n", self.ns, "run", "p", "--image=busybox")
+        self.ok("a pod may be made at once", "-n", self.ns, "run", "p", "--image=busybox", says=("pod/p created",))
         newest_bodies = self.number >= (1, 32)   # what they create goes as protobuf; before that all send the same JSON
         self.play(self.the_cluster, self.apply, self.watch, *([self.workloads] if newest_bodies else []), self.the_end)
 

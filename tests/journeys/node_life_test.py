@@ -35,6 +35,13 @@ def is_well(of, at=None):
     return seen(of, at)[:2] == ("True", [])
 
 
+def events(of, at=None):
+    """What `kubectl describe node` finds: the kubelet's own by name, the controllers' by uid. A list of (reason, component)."""
+    about = (of.name, seen(of, at)[2])
+    got = (at or server()).read("/api/v1/namespaces/default/events?fieldSelector=involvedObject.kind=Node") or {}
+    return [(e["reason"], e["source"]["component"]) for e in got.get("items", []) if e["involvedObject"]["uid"] in about]
+
+
 UNREACHABLE = ("Unknown", ["unreachable:NoExecute", "unreachable:NoSchedule"])
 
 
@@ -86,9 +93,15 @@ def test_silence_and_return():
     node, other = agent().ready(), agent().ready()
     until("a first life", lambda: is_well(node) and is_well(other))
     uid = seen(node)[2]
+    born = {("Starting", "kubelet"), ("NodeHasSufficientMemory", "kubelet"), ("NodeHasNoDiskPressure", "kubelet"), ("NodeHasSufficientPID", "kubelet"),
+            ("NodeReady", "kubelet"), ("RegisteredNode", "node-controller")}
+    until("events of its beginning", lambda: set(events(node)) == born)
     node.kill()
     until("Unknown and tainted", lambda: seen(node)[:2] == UNREACHABLE)
     expect_in("NotReady", server().kubectl("get", "node", node.name))
+    until("an event says so", lambda: ("NodeNotReady", "node-controller") in events(node))
+    expect_in(f"Node {node.name} status is now: NodeNotReady", server().kubectl("describe", "node", node.name))
+    expect(("NodeNotReady", "node-controller") not in events(other), events(other))
     expect(is_well(other), seen(other))
     expect(is_well(server()), seen(server()))
     code, said = server().kubectl("get", "--raw", f"/api/v1/nodes/{node.name}/proxy/healthz", check=False)
@@ -97,6 +110,7 @@ def test_silence_and_return():
     again = agent(home=node.home, at=node.at, name=node.name).ready()
     until("well again", lambda: is_well(again))
     expect(seen(again)[2] == uid, "the Node was made anew")
+    until("and an event says that", lambda: [reason for reason, _ in events(node)].count("NodeReady") == 2)
     until("the tunnel", lambda: healthz(again))
     again.terminate()
     other.terminate()
@@ -162,6 +176,22 @@ def test_labels_survive():
     expect(server().kubectl("get", "node", node.name, "-o", "jsonpath={.metadata.labels.mine}") == "yes", "the label is gone")
     expect(seen(again)[1] == ["dedicated:NoSchedule"], seen(again))
     again.terminate()
+
+
+def test_cordon():
+    """a node that is cordoned says so, by taint and event, and keeps both no longer than it is"""
+    node = agent().ready()
+    until("well", lambda: is_well(node))
+    server().kubectl("cordon", node.name)
+    until("tainted", lambda: seen(node)[1] == ["unschedulable:NoSchedule"])
+    expect_in("Ready,SchedulingDisabled", server().kubectl("get", "node", node.name))
+    until("told", lambda: ("NodeNotSchedulable", "kubelet") in events(node))
+    server().kubectl("uncordon", node.name)
+    until("free of the taint", lambda: is_well(node))
+    until("told, too", lambda: ("NodeSchedulable", "kubelet") in events(node))
+    server().kubectl("delete", "node", node.name)
+    until("its end is told", lambda: "RemovingNode" in server().kubectl("get", "events"))
+    node.terminate()
 
 
 run(globals())

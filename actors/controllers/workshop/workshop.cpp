@@ -5,6 +5,7 @@
 #include <set>
 
 #include "actors/client/clients.hpp"
+#include "actors/controllers/calls.hpp"
 #include "actors/controllers/workshop/duties.hpp"
 #include "actors/model/schema/schema.hpp"
 #include "actors/runtime/errors.hpp"
@@ -36,6 +37,7 @@ class workshop_state {
   void init(const rt::world& in, workshop_config config, client::api_actor api) {
     world_ = &in;
     config_ = std::move(config);
+    told_ = model::event_counter(config_.told_max);
     api_ = std::move(api);
     auto me = caf::actor_cast<client::reflected_actor>(rt::strong<controller_actor>(self_));
     for (const auto& kind : model::schema::kinds()) {
@@ -272,13 +274,7 @@ class workshop_state {
     };
     put("{name}", meta(answer, "name"));
     put("{why}", why);
-    const auto event = model::event_about(*what.about, words, world_->wall->now());
-    const auto path = model::events_path(event), called = meta(event, "name");
-    if (told_.size() >= config_.told_max) told_.clear();
-    const auto count = ++told_[called];
-    client::api_call ask{"POST", path, to_text(event), "application/json", "", {}};
-    if (count > 1) ask = {"PATCH", path + "/" + called, to_text(model::event_again(count, world_->wall->now())), merge_patch, "", {}};
-    self_->request(api_, caf::infinite, std::move(ask)).then([](const client::api_answer&) {}, [](caf::error&) {});
+    client::say_event(told_.say(*what.about, words, world_->wall->now()), [this](auto&&... how) { call(self_, api_, how...); });
   }
 
   rt::self<controller_actor> self_;
@@ -292,7 +288,7 @@ class workshop_state {
   std::map<duty, state> known_;                 ///< Those that wait, rest, are worked on or have failed.
   std::deque<duty> queue_;
   std::set<std::pair<mono_time, duty>> waiting_;
-  std::map<std::string, std::int64_t> told_;
+  model::event_counter told_;
   std::size_t calls_ = 0;
   bool due_ = false;
   mono_time timer_{};

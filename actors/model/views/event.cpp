@@ -15,6 +15,10 @@ std::string digest(std::string_view text) {
   return out;
 }
 
+std::string identity_of(const json& object, const event_words& say) {
+  return text_or(dig(object, "metadata", "uid")) + "/" + text_or(dig(object, "metadata", "name")) + "/" + say.component + "/" + say.reason + "/" + say.message;
+}
+
 }  // namespace
 
 json event_about(const json& object, const event_words& say, wall_time now) {
@@ -24,9 +28,9 @@ json event_about(const json& object, const event_words& say, wall_time now) {
   json about{{"kind", text_or(dig(object, "kind"))}, {"apiVersion", text_or(dig(object, "apiVersion"))}, {"name", name}, {"uid", uid}};
   if (!ns.empty()) about["namespace"] = ns;
   if (const auto version = text_or(dig(meta, "resourceVersion")); !version.empty()) about["resourceVersion"] = version;
+  const auto mark = digest(identity_of(object, say) + "/" + std::to_string(now.time_since_epoch().count()));
   return {{"apiVersion", "v1"}, {"kind", "Event"},
-          {"metadata", {{"name", name.substr(0, name_max) + "." + digest(uid + "/" + say.component + "/" + say.reason + "/" + say.message)},
-                        {"namespace", ns.empty() ? "default" : ns}}},
+          {"metadata", {{"name", name.substr(0, name_max) + "." + mark}, {"namespace", ns.empty() ? "default" : ns}}},
           {"involvedObject", std::move(about)}, {"reason", say.reason}, {"type", say.type}, {"message", say.message.substr(0, message_max)},
           {"source", {{"component", say.component}}}, {"reportingComponent", say.component}, {"reportingInstance", ""},
           {"firstTimestamp", at}, {"lastTimestamp", at}, {"count", 1}};
@@ -34,6 +38,23 @@ json event_about(const json& object, const event_words& say, wall_time now) {
 
 std::string events_path(const json& event) { return "/api/v1/namespaces/" + text_or(dig(event, "metadata", "namespace")) + "/events"; }
 
-json event_again(std::int64_t count, wall_time now) { return {{"count", count}, {"lastTimestamp", to_rfc3339(now)}}; }
+json event_again(const json& event) { return {{"count", dig(event, "count")}, {"lastTimestamp", dig(event, "lastTimestamp")}}; }
+
+told_event event_counter::say(const json& object, const event_words& say, wall_time now) {
+  told_event out{event_about(object, say, now)};
+  const auto what = identity_of(object, say);
+  if (known_.size() >= max_ && !known_.contains(what)) known_.clear();
+  auto& one = known_[what];
+  if (one.count++ == 0) {
+    one.name = text_or(dig(out.event, "metadata", "name"));
+    one.first = text_or(dig(out.event, "firstTimestamp"));
+    return out;
+  }
+  out.again = true;
+  out.event["metadata"]["name"] = one.name;
+  out.event["firstTimestamp"] = one.first;
+  out.event["count"] = one.count;
+  return out;
+}
 
 }  // namespace troupe::model

@@ -83,9 +83,27 @@ TEST_CASE("half of the taints is completed, and those of others are left alone")
   CHECK(keys(taint_change(node("Unknown", half), noon)) ==
         "node.kubernetes.io/unreachable:NoExecute node.kubernetes.io/unreachable:NoSchedule");
   const auto mine = json::array({taint("dedicated", "NoSchedule"), taint("node.kubernetes.io/not-ready", "NoSchedule"),
-                                 taint("node.kubernetes.io/memory-pressure", "NoSchedule")});
-  CHECK(keys(taint_change(node("True", mine), noon)) == "dedicated:NoSchedule node.kubernetes.io/memory-pressure:NoSchedule");
+                                 taint("node.kubernetes.io/out-of-service", "NoExecute")});
+  CHECK(keys(taint_change(node("True", mine), noon)) == "dedicated:NoSchedule node.kubernetes.io/out-of-service:NoExecute");
   CHECK(keys(taint_change(node("Unknown", json::array({taint("dedicated", "NoSchedule")})), noon)) == "dedicated:NoSchedule " + gone_away);
+}
+
+TEST_CASE("a node that is cordoned or under pressure keeps new pods away as long as it is, and no longer") {
+  auto one = node("True");
+  one["spec"]["unschedulable"] = true;
+  auto taints = taint_change(one, noon);
+  CHECK(keys(taints) == "node.kubernetes.io/unschedulable:NoSchedule");
+  one["spec"]["taints"] = *taints;
+  CHECK(keys(taint_change(one, noon)) == "unchanged");
+  one["status"]["conditions"].push_back({{"type", "PIDPressure"}, {"status", "True"}});
+  one["status"]["conditions"][0]["status"] = "True";   // DiskPressure
+  one["spec"]["unschedulable"] = false;
+  taints = taint_change(one, noon);
+  CHECK(keys(taints) == "node.kubernetes.io/disk-pressure:NoSchedule node.kubernetes.io/pid-pressure:NoSchedule");
+  one["spec"]["taints"] = *taints;
+  one["spec"]["taints"].push_back(taint("node.kubernetes.io/disk-pressure", "NoExecute"));   // another's
+  one["status"]["conditions"][0]["status"] = "Unknown";
+  CHECK(keys(taint_change(one, noon)) == "node.kubernetes.io/pid-pressure:NoSchedule node.kubernetes.io/disk-pressure:NoExecute");
 }
 
 TEST_CASE("a taint whose removal met another writer's change goes with the newer object, not with the next tick") {
@@ -101,6 +119,7 @@ TEST_CASE("a taint whose removal met another writer's change goes with the newer
     script->on_call = [&](const client::api_call& ask) -> testing::api_script::reply {
       if (ask.path.find("leases") != std::string::npos) return client::api_answer{200, R"({"metadata":{"resourceVersion":"5"},"items":[]})"};
       if (ask.method == "GET") return client::api_answer{200, to_text({{"metadata", {{"resourceVersion", "5"}}}, {"items", json::array({fresh})}})};
+      if (ask.path.ends_with("/events")) return client::api_answer{201, "{}"};
       if (hold) return std::nullopt;
       bases.push_back(text_or(dig(*parse_json(ask.body), "metadata", "resourceVersion")));
       auto clean = newer;

@@ -52,7 +52,7 @@ TEST_CASE("a label of the node's own cannot be talked over") {
 }
 
 TEST_CASE("status tells addresses, amounts, the kubelet's port and versions") {
-  const auto status = node_status(facts(), noon, morning);
+  const auto status = node_status(facts(), noon, {{"Ready", {"True", morning}}});
   CHECK(status["addresses"] == json::array({{{"type", "InternalIP"}, {"address", "10.0.0.7"}}, {{"type", "InternalIP"}, {"address", "fd00::7"}},
                                             {{"type", "Hostname"}, {"address", "n1"}}}));
   CHECK(status["capacity"]["memory"] == "4096Ki");
@@ -68,11 +68,49 @@ TEST_CASE("status tells addresses, amounts, the kubelet's port and versions") {
 TEST_CASE("less than a twentieth of free disk is disk pressure") {
   auto f = facts();
   f.machine.disk_free_bytes = f.machine.disk_bytes / 20;
-  CHECK(condition(node_status(f, noon, noon), "DiskPressure")["status"] == "False");
+  CHECK(condition(node_status(f, noon, {}), "DiskPressure")["status"] == "False");
   f.machine.disk_free_bytes -= 1;
-  CHECK(condition(node_status(f, noon, noon), "DiskPressure")["status"] == "True");
+  CHECK(condition(node_status(f, noon, {}), "DiskPressure")["status"] == "True");
   f.machine.disk_bytes = f.machine.disk_free_bytes = 0;   // unknown is not full
-  CHECK(condition(node_status(f, noon, noon), "DiskPressure")["status"] == "False");
+  CHECK(condition(node_status(f, noon, {}), "DiskPressure")["status"] == "False");
+}
+
+TEST_CASE("a condition's time is that of its own turn, whatever else turns") {
+  auto f = facts();
+  auto known = conditions_of(node_status(f, morning, {}));
+  REQUIRE(known.size() == 4);
+  f.runtime.wanted = true;
+  f.runtime.why = "container runtime is down";
+  const auto status = node_status(f, noon, known);
+  CHECK(condition(status, "Ready")["lastTransitionTime"] == "2026-11-22T12:00:00Z");
+  CHECK(condition(status, "MemoryPressure")["lastTransitionTime"] == "2026-11-22T06:00:00Z");
+  CHECK(condition(status, "MemoryPressure")["lastHeartbeatTime"] == "2026-11-22T12:00:00Z");
+  known = conditions_of(status);
+  CHECK(condition(node_status(f, noon + 1h, known), "Ready")["lastTransitionTime"] == "2026-11-22T12:00:00Z");
+  // What a controller wrote into it counts as said: to be there again is a turn.
+  auto marked = status;
+  for (auto& each : marked["conditions"]) each["status"] = "Unknown";
+  f.runtime.ready = true;
+  CHECK(condition(node_status(f, noon + 2h, conditions_of(marked)), "MemoryPressure")["lastTransitionTime"] == "2026-11-22T14:00:00Z");
+}
+
+TEST_CASE("what turned is called as upstream's kubelet calls it, and what stays is not told") {
+  using words = std::vector<std::string>;
+  auto f = facts();
+  const auto well = conditions_of(node_status(f, noon, {}));
+  const words first{"NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady"};
+  CHECK(turns({}, well) == first);
+  CHECK(turns(well, well).empty());
+  f.runtime.wanted = true;
+  f.machine.disk_free_bytes = 0;
+  const auto ill = conditions_of(node_status(f, noon, {}));
+  CHECK(turns(well, ill) == words{"NodeHasDiskPressure", "NodeNotReady"});
+  CHECK(turns(ill, well) == words{"NodeHasNoDiskPressure", "NodeReady"});
+  // A node that has never been Ready has not ceased to be.
+  CHECK(turns({}, ill) == words{"NodeHasSufficientMemory", "NodeHasDiskPressure", "NodeHasSufficientPID"});
+  auto gone = well;
+  for (auto& [type, one] : gone) one.status = "Unknown";
+  CHECK(turns(gone, well) == first);
 }
 
 TEST_CASE("a Lease belongs to its Node once that is known") {

@@ -204,6 +204,27 @@ TEST_CASE("an event is counted instead of repeated, and there are not too many")
   CHECK(book.note(false, "late", "m", "", noon + 6min));
 }
 
+TEST_CASE("an event that is counted tells the whole of itself, for when it has expired") {
+  event_book book(*make_pod(R"({"containers":[{"name":"m"}]})"), "n1");
+  const auto first = book.note(true, "BackOff", "again", "m", noon);
+  const auto later = book.note(true, "BackOff", "again", "m", noon + 2h);
+  REQUIRE((first && later));
+  CHECK(first->anew.is_null());
+  auto expected = first->body;
+  expected["count"] = 2;
+  expected["lastTimestamp"] = later->body["lastTimestamp"];
+  CHECK(later->anew == expected);
+}
+
+TEST_CASE("what is told of the node is found by its name, where describe looks for it") {
+  auto book = event_book::of_node("n1");
+  const auto said = book.note(false, "NodeReady", "Node n1 status is now: NodeReady", "", noon);
+  REQUIRE(said);
+  CHECK(said->path == "/api/v1/namespaces/default/events");
+  CHECK(said->body["involvedObject"] == json{{"kind", "Node"}, {"apiVersion", "v1"}, {"name", "n1"}, {"uid", "n1"}});
+  CHECK(said->body["source"] == json{{"component", "kubelet"}, {"host", "n1"}});
+}
+
 TEST_CASE("a failure that repeats does not silence what comes after it, and is counted all the while") {
   event_book book(*make_pod(R"({"containers":[{"name":"m"}]})"), "n1");
   for (int i = 0; i < 60; ++i) book.note(true, "Failed", "no", "m", noon + 1s);
