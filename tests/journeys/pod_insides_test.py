@@ -176,9 +176,12 @@ def test_a_runtime_of_others():
     config = harness.write(folder + "/config.toml", "\n".join(lines))
     theirs = subprocess.Popen(["containerd", "--config", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until("their containerd answers", lambda: os.path.exists(folder + "/c.sock"), process=theirs)
+        ctr = lambda *what: subprocess.run(["ctr", "--address", folder + "/c.sock", "--namespace", "k8s.io", *what], capture_output=True, text=True)  # noqa: E731
+        # Its socket is there before what answers on it.
+        until("their containerd answers", lambda: os.path.exists(folder + "/c.sock") and ctr("images", "ls").returncode == 0, process=theirs)
         for archive in os.listdir(home + "/data/agent/images"):
-            subprocess.run(["ctr", "--address", folder + "/c.sock", "--namespace", "k8s.io", "images", "import", home + "/data/agent/images/" + archive], check=True, capture_output=True)
+            taken = ctr("images", "import", home + "/data/agent/images/" + archive)
+            expect(taken.returncode == 0, f"{archive}: {taken.stderr}")
         one_node.start(home, "--container-runtime-endpoint", f"unix://{folder}/c.sock")
         one_node.create("abroad")
         before = running("abroad")
