@@ -42,14 +42,14 @@ void worker_state::refresh() {
   fetch([this](result<void>) {   // what is there stays when it cannot be brought up to date
     if (memory_.busy.empty()) sources_.reset();
     turn();
-  });
+  }, false);
 }
 
-void worker_state::fetch(std::function<void(result<void>)> then) {
+void worker_state::fetch(std::function<void(result<void>)> then, bool services) {
   refreshing_ = true;
   result<pod_sources> nothing{pod_sources{}};
   if (of_file_) return take_sources(nothing, then);   // it refers to nothing, and no server may be there
-  fetch_sources(self_, api_, config_->api_limit, wish_.object.read(), [this, then](result<pod_sources> got) { take_sources(got, then); });
+  fetch_sources(self_, api_, config_->api_limit, wish_.object.read(), {tokens_.good(now()), services}, [this, then](result<pod_sources> got) { take_sources(got, then); });
 }
 
 void worker_state::take_sources(result<pod_sources>& got, const std::function<void(result<void>)>& then) {
@@ -58,6 +58,8 @@ void worker_state::take_sources(result<pod_sources>& got, const std::function<vo
   if (wish_.deleted) return then({});   // its folder may be gone already: nothing is put there again
   if (!got.ok()) return then(got.why());
   sources_ = std::move(*got);
+  for (const auto& [need, answer] : sources_->granted) tokens_.keep(need, answer, digest_of(wish_.uid), now());
+  sources_->granted.clear();
   sources_->node = config_->setup.node;
   sources_->node_addresses = config_->setup.addresses;
   sources_->node_cpu_milli = config_->setup.cpu_milli;
@@ -259,7 +261,7 @@ std::optional<wall_time> worker_state::give_up_images() {
 void worker_state::act(make_container& what) {
   const auto* c = wish_.find(what.container);
   begin(c->name);
-  if (sources_ && refreshed_at_ + sources_kept > now()) return make(*c, what.attempt, what.sandbox);
+  if (sources_ && sources_->knows_services && refreshed_at_ + sources_kept > now()) return make(*c, what.attempt, what.sandbox);
   // Variables are read when a container is made: what they refer to may have changed since the pod began.
   fetch([this, what](result<void> went) {
     const auto* c = wish_.find(what.container);

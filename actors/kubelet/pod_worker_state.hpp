@@ -72,7 +72,7 @@ class worker_state {
   // volumes and sandbox
   void act(prepare_volumes&);
   void refresh();
-  void fetch(std::function<void(result<void>)> then);
+  void fetch(std::function<void(result<void>)> then, bool services = true);
   /// They are good for the containers that are made at once.
   void drop_sources(std::optional<wall_time>& wake);
   void take_sources(result<pod_sources>& got, const std::function<void(result<void>)>& then);
@@ -146,6 +146,7 @@ class worker_state {
   std::shared_ptr<const port::pod_view> seen_ = std::make_shared<const port::pod_view>();   // the roll holds it too
   pod_memory memory_;
   std::optional<pod_sources> sources_;       // for a moment: many kilobytes that each container asks for anew
+  token_shelf tokens_;
   std::vector<volume_plan> volumes_;
   std::unique_ptr<net::process> order_;      // the command that runs
   event_book events_;

@@ -61,6 +61,7 @@ enter() {
 
 # What is typed in another terminal while ./dev up runs, and what is seen there.
 up='up() {
+    : >../up.log   # what the life before said is not what this one says
     env --default-signal=INT ./dev up >../up.log 2>&1 & pid=$!
     until grep -q "The node is Ready" ../up.log; do
       kill -0 $pid 2>/dev/null || { cat ../up.log; echo "FAILED: ./dev up ended"; exit 1; }

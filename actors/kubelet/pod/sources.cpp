@@ -126,6 +126,21 @@ pod_needs needs_of(const json& pod) {
   return out;
 }
 
+void token_shelf::keep(const token_need& what, const json& granted, std::uint64_t chance, wall_time now) {
+  constexpr auto kept_max = std::chrono::hours(24);
+  const auto from = parse_rfc3339(text_or(dig(granted, "metadata", "creationTimestamp"))), to = parse_rfc3339(text_or(dig(granted, "status", "expirationTimestamp")));
+  const auto life = from.ok() && to.ok() && *to > *from ? std::chrono::duration_cast<duration>(*to - *from) : duration(std::chrono::seconds(what.seconds));
+  const auto most = std::min<duration>(life / 5 * 4, kept_max);
+  all_[what] = {text_or(dig(granted, "status", "token")), now, now + most - most / 8 * static_cast<std::int64_t>(chance % 16) / 16};
+}
+
+std::map<token_need, std::string> token_shelf::good(wall_time now) const {
+  std::map<token_need, std::string> out;
+  for (const auto& [what, one] : all_)
+    if (now >= one.since && now < one.due) out[what] = one.text;   // a clock that was set back says nothing of what is good
+  return out;
+}
+
 bool value_of(const json& object, const std::string& key, std::string& out) {
   const auto& plain = dig(object, "data", key);
   const bool secret = text_or(dig(object, "kind")) == "Secret" || dig(object, "type").is_string();

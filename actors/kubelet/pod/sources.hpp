@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "basis/clock.hpp"
 #include "basis/json.hpp"
 
 namespace troupe::kubelet {
@@ -26,10 +27,25 @@ pod_needs needs_of(const json& pod);
 struct pod_sources {
   std::map<std::string, json> config_maps, secrets;   ///< By name; what does not exist is not in it.
   std::map<token_need, std::string> tokens;
+  std::map<token_need, json> granted;                 ///< Of these, the TokenRequests that were answered just now.
   std::vector<json> services;                         ///< Of the namespace, and default/kubernetes.
+  bool knows_services = true;                         ///< They were asked for; variables need them, volumes do not.
   std::string node;
   std::vector<std::string> node_addresses, pod_addresses;
   std::int64_t node_cpu_milli = 0, node_memory_bytes = 0;
+};
+
+/// The tokens that a pod has: each is good for most of its life, and asking anew is a signature for the server and a write for the disk.
+class token_shelf {
+ public:
+  /// As upstream: due after four fifths of its life, or a day; some are due a little earlier, lest all ask at once. The life is as the
+  /// server says; of this node's clock only differences count.
+  void keep(const token_need& what, const json& granted, std::uint64_t chance, wall_time now);
+  std::map<token_need, std::string> good(wall_time now) const;
+
+ private:
+  struct kept { std::string text; wall_time since{}, due{}; };
+  std::map<token_need, kept> all_;
 };
 
 /// The bytes of one key: data or binaryData of a ConfigMap, data of a Secret decoded. Null pointer's stead: false.

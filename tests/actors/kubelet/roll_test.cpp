@@ -99,6 +99,45 @@ TEST_CASE("a pod runs in the runtime that its class names, and in no other") {
   REQUIRE(n.until([&] { return n.runs(); }));
 }
 
+TEST_CASE("a pod at rest asks each minute for what its volumes show, and for a token only when that is nearly over") {
+  little_node n;
+  const std::string ns = "/api/v1/namespaces/ns";
+  n.store->others[ns + "/configmaps/kube-root-ca.crt"] = {{"data", {{"ca.crt", "first"}}}};
+  n.store->others[ns + "/services"] = {{"items", json::array()}};
+  n.store->others["/api/v1/namespaces/default/services/kubernetes"] = json::object();
+  const auto grant = [&](const char* token) {
+    n.store->others[ns + "/serviceaccounts/default/token"] = {{"metadata", {{"creationTimestamp", "2026-01-01T00:00:00Z"}}},
+                                                             {"status", {{"token", token}, {"expirationTimestamp", "2026-01-01T01:00:00Z"}}}};
+  };
+  grant("one");
+  n.put("{}", R"({"volumes":[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"token","expirationSeconds":3607}},
+                 {"configMap":{"name":"kube-root-ca.crt","items":[{"key":"ca.crt","path":"ca.crt"}]}}]}}]})");
+  REQUIRE(n.until([&] { return n.runs(); }));
+  n.on.run.run_for(5s);
+  grant("two");
+  n.store->others[ns + "/configmaps/kube-root-ca.crt"]["data"]["ca.crt"] = "second";
+  const auto shown = [&](const std::string& file) {   // the twin of a disk follows no links: the only version there is
+    const std::string home = "/pods/u1/volumes/kubernetes.io~projected/v/";
+    std::string all;
+    for (const auto& one : n.disk->list(home.substr(0, home.size() - 1)).value_or({}))
+      if (one.name.starts_with("..v")) all += n.disk->read(home + one.name + "/" + file).value_or("");
+    return all;
+  };
+  const auto asked = [&](std::string_view end) { return std::ranges::count_if(n.store->script->calls, [&](const auto& call) { return call.path.ends_with(end); }); };
+  CHECK(shown("token") == "one");
+  n.store->script->calls.clear();
+  n.on.run.run_for(40min);
+  CHECK(shown("ca.crt") == "second");
+  CHECK(shown("token") == "one");
+  CHECK((asked("/kube-root-ca.crt") >= 35 && asked("/kube-root-ca.crt") <= 41));
+  CHECK(asked("/token") == 0);
+  CHECK(asked("/services") == 0);
+  CHECK(asked("/services/kubernetes") == 0);
+  n.on.run.run_for(10min);
+  CHECK(shown("token") == "two");
+  CHECK(asked("/token") == 1);
+}
+
 TEST_CASE("a pod that asks for users of its own is told that there are none") {
   little_node n;
   n.put("{}", R"({"hostUsers":false})");

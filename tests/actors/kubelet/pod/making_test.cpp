@@ -187,6 +187,28 @@ TEST_CASE("probes count their answers in a row") {
   CHECK(p.verdict() == false);
 }
 
+TEST_CASE("a token is asked for anew after four fifths of its life, a day at most, and not by everybody at once") {
+  const token_need need{"v", "token", "", 3607};
+  auto granted = [](const char* to) {
+    return json{{"metadata", {{"creationTimestamp", "2020-01-01T00:00:00Z"}}}, {"status", {{"token", "t"}, {"expirationTimestamp", to}}}};   // of a server whose clock is another
+  };
+  token_shelf shelf;
+  CHECK(shelf.good(noon).empty());
+  shelf.keep(need, granted("2020-01-01T01:00:00Z"), 0, noon);
+  CHECK(shelf.good(noon + 47min) == std::map<token_need, std::string>{{need, "t"}});
+  CHECK(shelf.good(noon + 48min).empty());
+  CHECK(shelf.good(noon - 1s).empty());
+  shelf.keep(need, granted("2020-01-01T01:00:00Z"), 15, noon);   // another pod's chance
+  CHECK(shelf.good(noon + 42min).size() == 1);
+  CHECK(shelf.good(noon + 43min).empty());
+  shelf.keep(need, granted("2021-01-01T00:00:00Z"), 0, noon);
+  CHECK(shelf.good(noon + 23h).size() == 1);
+  CHECK(shelf.good(noon + 24h).empty());
+  shelf.keep(need, json::object(), 0, noon);   // a server that does not say
+  CHECK(shelf.good(noon + 48min).size() == 1);
+  CHECK(shelf.good(noon + 49min).empty());
+}
+
 TEST_CASE("an event is counted instead of repeated, and there are not too many") {
   event_book book(*make_pod(R"({"containers":[{"name":"m"}]})"), "n1");
   const auto first = book.note(true, "BackOff", "again", "m", noon);
