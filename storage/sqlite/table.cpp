@@ -1,12 +1,19 @@
 #include "storage/sqlite/table.hpp"
 
+#include <algorithm>
+
 #include "storage/embedded/jobs.hpp"
 #include "storage/log/compare.hpp"
 #include "storage/sqlite/gathering.hpp"
 
 namespace troupe::storage {
 namespace {
-constexpr int checkpoint_frames = 1'000;  ///< SQLite's own default; 4 MiB.
+// A checkpoint costs two syncs and writes every page that changed, which under many writers is as much as the commits themselves:
+// then it comes after so many of them, in a longer log. With small commits a longer log gains nothing and was measured slower.
+constexpr int checkpoint_frames = 1'000;       ///< SQLite's own default; 4 MiB.
+constexpr int checkpoint_frames_max = 8'000;   ///< 32 MiB.
+constexpr int checkpoint_commits = 32;
+constexpr int log_bytes_kept = 16'777'216, log_bytes_kept_max = 50'331'648;   ///< Of its file, when the log begins anew.
 constexpr int shrink_pages = 64;
 }  // namespace
 
@@ -37,10 +44,11 @@ result<void> sqlite_table::connect(const std::string& vfs) {
   const char* settings =
       "PRAGMA locking_mode=EXCLUSIVE;PRAGMA synchronous=FULL;PRAGMA wal_autocheckpoint=0;PRAGMA cache_size=-2048;"
       "PRAGMA mmap_size=0;PRAGMA temp_store=MEMORY;PRAGMA journal_size_limit=16777216;SELECT count(*) FROM sqlite_schema";
+  static_assert(log_bytes_kept == 16777216);
   if (const int code = run_sql(connection_.get(), settings); code != SQLITE_OK)
     return sqlite_error(code, path_, "opening it");
   sqlite3_wal_hook(connection_.get(), [](void* me, sqlite3*, const char*, int frames) {
-    static_cast<sqlite_table*>(me)->log_frames_ = frames;
+    static_cast<sqlite_table*>(me)->committed(frames);
     return SQLITE_OK;
   }, this);
   const std::pair<statement*, const char*> all[] = {
@@ -71,10 +79,30 @@ std::int64_t sqlite_table::ask_number(const char* sql) {
   return ask.number(0);
 }
 
-bool sqlite_table::upkeep() { return log_frames_ < checkpoint_frames || checkpoint(); }
+void sqlite_table::committed(int frames) {
+  const int added = frames > log_frames_ ? frames - log_frames_ : frames;
+  usual_frames_ += (added - usual_frames_) / 16.0;
+  log_frames_ = frames;
+  longest_ = std::max(longest_, frames);
+}
+
+bool sqlite_table::is_long() const { return longest_ > checkpoint_frames * 5 / 4; }
+
+int sqlite_table::frames_wanted() const { return std::clamp(static_cast<int>(usual_frames_ * checkpoint_commits), checkpoint_frames, checkpoint_frames_max); }
+
+bool sqlite_table::upkeep() { return log_frames_ < frames_wanted() || checkpoint(); }
 
 bool sqlite_table::checkpoint() {
-  code_ = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  // A log that is cut and grows again has its size to be synced, too.
+  if (const bool longer = frames_wanted() > checkpoint_frames; longer != std::exchange(longer_, longer)) {
+    const auto sql = "PRAGMA journal_size_limit=" + std::to_string(longer ? log_bytes_kept_max : log_bytes_kept);
+    code_ = run_sql(connection_.get(), sql.c_str());
+    if (code_ != SQLITE_OK) return false;
+  }
+  // Nobody reads beside us, so that a log that is to be short again can be cut at once.
+  const bool cut = is_long() && !longer_;
+  if (cut) longest_ = 0;
+  code_ = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   log_frames_ = 0;
   return code_ == SQLITE_OK;
 }
@@ -82,6 +110,12 @@ bool sqlite_table::checkpoint() {
 bool sqlite_table::shrink(bool& more) {
   const auto free = ask_number("PRAGMA freelist_count");
   more = free > shrink_pages && free * 4 > ask_number("PRAGMA page_count");
+  if (!more && is_long()) {
+    // Idle after large commits, for the moment or for long: each look forgets half of them.
+    usual_frames_ /= 2;
+    more = frames_wanted() > checkpoint_frames;
+    return more || checkpoint();
+  }
   if (!more) return !std::exchange(shrunk_, false) || checkpoint();  // Only this makes the file itself shorter.
   shrunk_ = true;
   const auto sql = "PRAGMA incremental_vacuum(" + std::to_string(shrink_pages) + ")";

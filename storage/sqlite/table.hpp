@@ -58,12 +58,18 @@ class sqlite_table final : public log_table {
     return code_ == SQLITE_OK;
   }
   bool checkpoint();
+  void committed(int frames);   ///< The log's length after a commit.
+  int frames_wanted() const;    ///< How long the log may get before a checkpoint.
+  bool is_long() const;         ///< Its file is longer than few writers make it.
   std::int64_t ask_number(const char* sql);
 
   std::string path_;
   database connection_;
   int code_ = SQLITE_OK;   ///< Of the last call that failed.
   int log_frames_ = 0;     ///< Length of the write-ahead log, told by SQLite.
+  double usual_frames_ = 0;   ///< Of a commit.
+  int longest_ = 0;           ///< That the log was since it was cut.
+  bool longer_ = false;       ///< More of the log's file is kept.
   bool shrunk_ = false;
   statement begin_, commit_, rollback_, insert_, erase_, read_, link_, scan_, doomed_;
 };

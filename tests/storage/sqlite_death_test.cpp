@@ -137,10 +137,14 @@ TEST_CASE("a disk that is full or fails to sync closes the engine, and what was 
     }
     SUBCASE("the file cannot be synced while the log is copied back") {
       disk.fail_syncs("db");
-      std::vector<operation> many;
-      for (int i = 0; i < 400; ++i) many.push_back(create(numbered("many", i), std::string(12'000, 'x')));
-      for (const auto& said : commit(on, *e, std::move(many)).outcomes) CHECK(said.what == outcome::kind::committed);
-      while (e->status().now != standing::closed) std::this_thread::yield();  // The copying follows the answers.
+      // The copying follows the answers, the later the larger the commits are.
+      for (int round = 0; round < 20 && e->status().now != standing::closed; ++round) {
+        std::vector<operation> many;
+        for (int i = 0; i < 400; ++i) many.push_back(create(numbered("many", round * 400 + i), std::string(12'000, 'x')));
+        const auto said = commit(on, *e, std::move(many)).outcomes;
+        for (const auto& one : said) CHECK((one.what == outcome::kind::committed) == (said.front().what == outcome::kind::committed));
+      }
+      REQUIRE(e->status().now == standing::closed);
     }
     disk.fill_up(false);
     disk.fail_syncs("");
@@ -156,7 +160,7 @@ TEST_CASE("a disk that is full or fails to sync closes the engine, and what was 
   auto e = open_at(path, breakable_disk::vfs_name);
   CHECK(told(range(on, *e, {"kept", "kept0", 0, 0})) == "kept=1@1/1 end");
   CHECK(told(range(on, *e, {"later", "later0", 0, 0})) == "end");
-  CHECK((e->status().keys <= 2 || e->status().keys == 401));
+  CHECK((e->status().keys <= 2 || e->status().keys % 400 == 1));
   CHECK(verify(on, *e).ok());
 }
 
