@@ -148,10 +148,10 @@ class kind_keeper_state {
   }
 
   void announce(std::shared_ptr<const std::vector<object_change>> seen = std::make_shared<const std::vector<object_change>>()) {
+    // Keepers first: whoever sees a new namespace in a watch may write into it at once.
+    if (kind_->plural == "namespaces")
+      for (auto active = active_namespaces(all_); auto& keeper : config_.told_of_namespaces) self_->send(keeper, namespaces_changed{active});
     self_->send(sink_, changes_applied{kind_->index, std::move(seen), all_, head_});
-    if (kind_->plural != "namespaces") return;
-    auto active = active_namespaces(all_);
-    for (auto& keeper : config_.told_of_namespaces) self_->send(keeper, namespaces_changed{active});
   }
 
   caf::result<model::revision_number> catch_up_now() {

@@ -83,13 +83,14 @@ class accounts_state {
   }
   void make(const std::string& path, const json& object) {
     call(self_, api_, "POST", path, object, as_json, [this](const client::api_answer& got) {
-      // There already, or its namespace is going: nothing to do. Anything else passes.
-      if (!got.ok() && got.status != 409 && got.status != 404 && got.status != 403) try_again();
+      // There already: nothing to do. A namespace that we know and whoever keeps accounts does not (404) may be too new for him, or
+      // going (403): asked again as long as it is active for us.
+      if (!got.ok() && got.status != 409) try_again();
     });
   }
   void restore(const std::string& ns) {
     call(self_, api_, "PUT", "/api/v1/namespaces/" + ns + "/configmaps/" + trust_name, trust_map(), as_json, [this](const client::api_answer& got) {
-      if (!got.ok() && got.status != 404 && got.status != 403) try_again();
+      if (!got.ok()) try_again();
     });
   }
   void try_again() {

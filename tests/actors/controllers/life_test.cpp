@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <set>
+
+#include "actors/controllers/accounts/accounts.hpp"
 #include "actors/controllers/controllers.hpp"
 #include "actors/controllers/life.hpp"
 #include "tests/harness/stage.hpp"
@@ -104,6 +107,23 @@ TEST_CASE("a node that is cordoned or under pressure keeps new pods away as long
   one["spec"]["taints"].push_back(taint("node.kubernetes.io/disk-pressure", "NoExecute"));   // another's
   one["status"]["conditions"][0]["status"] = "Unknown";
   CHECK(keys(taint_change(one, noon)) == "node.kubernetes.io/pid-pressure:NoSchedule node.kubernetes.io/disk-pressure:NoExecute");
+}
+
+TEST_CASE("a namespace that is not known to everybody yet gets its account and its trust a moment later") {
+  testing::stage on;
+  auto script = std::make_shared<testing::api_script>();
+  int refused = 0;
+  std::set<std::string> made;
+  script->on_call = [&](const client::api_call& ask) -> testing::api_script::reply {
+    const json items = ask.path.starts_with("/api/v1/namespaces") ? json::array({{{"metadata", {{"name", "new"}, {"uid", "u"}, {"resourceVersion", "4"}}}}}) : json::array();
+    if (ask.method == "GET") return client::api_answer{200, to_text({{"metadata", {{"resourceVersion", "5"}}}, {"items", items}})};
+    if (++refused <= 3) return client::api_answer{refused == 2 ? 403 : 404, "{}"};
+    made.insert(ask.path);
+    return client::api_answer{201, "{}"};
+  };
+  const auto controller = on.show(make_accounts(on.world, testing::make_fake_api(on, script), "trust"));
+  on.run.run_for(5s);
+  CHECK(made == std::set<std::string>{"/api/v1/namespaces/new/serviceaccounts", "/api/v1/namespaces/new/configmaps"});
 }
 
 TEST_CASE("a taint whose removal met another writer's change goes with the newer object, not with the next tick") {
