@@ -51,8 +51,9 @@ std::size_t source_among(Self* self, const std::vector<watcher_actor>& all) {
   return static_cast<std::size_t>(found - all.begin());
 }
 
-/// Says an Event to the API, in whatever way its caller calls that: `call(method, path, body, type, then)` asks the API and gives `then` its answer. Events are news, not state: one that does not
-/// get through is not said again. One whose count is to be raised and that has expired meanwhile is made anew, with its count.
+/// Says an Event to the API, in whatever way its caller calls that: `call(method, path, body, type, then)` asks the API and gives
+/// `then` its answer. Events are news, not state: one that does not get through is not said again. One whose count is to be raised
+/// and that has expired meanwhile is made anew, with its count.
 template <class Call>
 void say_event(model::told_event what, Call call) {
   const auto path = model::events_path(what.event);
